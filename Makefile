@@ -1,0 +1,45 @@
+# Sets up what it needs and runs it. `make demo` and `make test` are all a newcomer needs.
+.PHONY: demo test soak lint format bench train lock setup-demo setup-test
+
+BIN := .venv/bin
+# One seed per commit: a failure is repeated by running the same commit again.
+SEED := $(shell printf '%d' 0x$$(git rev-parse --short=7 HEAD 2>/dev/null || echo 1))
+
+demo: setup-demo
+	$(BIN)/bes demo $(ARGS)
+
+test: setup-test
+	$(BIN)/pytest -m "not soak" --hypothesis-seed=$(SEED) $(ARGS)
+
+soak: setup-test
+	$(BIN)/pytest -m soak --hypothesis-seed=$(SEED) $(ARGS)
+
+lint: setup-test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy agent controller firmware_bridges models provisioning shared tests
+	$(BIN)/lint-imports
+
+format: setup-test
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup-test
+	mkdir -p var/bench
+	$(BIN)/python -m tests.bench.ingest --json var/bench/ingest.json
+	$(BIN)/python -m tests.bench.agent --json var/bench/agent.json
+	$(BIN)/python -m tests.bench.model --json var/bench/model.json
+
+train: setup-test
+	$(BIN)/python -m models.price.train $(ARGS)
+
+# Writes the hashed lock file anew; it names no index.
+lock:
+	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
+	  --generate-hashes --no-header --quiet --output-file requirements.lock
+
+setup-demo:
+	@provisioning/setup.sh demo
+
+setup-test:
+	@provisioning/setup.sh test

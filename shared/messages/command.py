@@ -98,6 +98,14 @@ def verify(message: bytes, keys: Mapping[bytes, Ed25519PublicKey]) -> Command:
     `BadInputError` with field `signature` when it is not; nothing of an unproven message is
     looked at beyond its frame.
     """
+    return Command.decode(prove(message, keys))
+
+
+def prove(message: bytes, keys: Mapping[bytes, Ed25519PublicKey]) -> bytes:
+    """The payload inside, once its signature is proven by one of `keys`, not yet read.
+
+    `BadInputError` as for `verify`; its field is `command`, `protected` or `signature`.
+    """
     protected, payload, signature = _open(message)
     header = cbor.decode(protected, "protected")
     if not isinstance(header, dict) or header.get(_ALG_HEADER) != _EDDSA:
@@ -110,7 +118,13 @@ def verify(message: bytes, keys: Mapping[bytes, Ed25519PublicKey]) -> Command:
         key.verify(signature, _signature_input(protected, payload))
     except InvalidSignature as error:
         raise BadInputError("signature", "does not fit the message", "a valid one") from error
-    return Command.decode(payload)
+    return payload
+
+
+def unproven_payload(message: bytes) -> bytes:
+    """The payload inside without any proof: to be shown to a person, never to be acted on."""
+    _, payload, _ = _open(message)
+    return payload
 
 
 def _open(message: bytes) -> tuple[bytes, bytes, bytes]:

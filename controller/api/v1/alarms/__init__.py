@@ -1,0 +1,1 @@
+"""Alarms: what was raised, and whether it still is."""

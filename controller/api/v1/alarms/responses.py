@@ -1,0 +1,36 @@
+"""What clients are told about alarms."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, Field
+from sqlalchemy import Row
+
+from shared.time import from_ms
+
+
+class Alarm(BaseModel):
+    """One raising of an alarm."""
+
+    id: int
+    node: str
+    device: str | None
+    code: str
+    severity: str
+    text: str
+    raised: datetime
+    lowered: datetime | None = Field(description="null: raised now")
+
+    @classmethod
+    def of(cls, row: Row[Any]) -> "Alarm":
+        """From a row of `alarms`."""
+        return cls(
+            id=row.id,
+            node=row.node,
+            device=row.device,
+            code=row.code,
+            severity=row.severity,
+            text=row.text,
+            raised=from_ms(row.raised_ms),
+            lowered=None if row.lowered_ms is None else from_ms(row.lowered_ms),
+        )

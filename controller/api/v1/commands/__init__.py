@@ -1,0 +1,1 @@
+"""Commands: orders to nodes, and what became of them."""

@@ -1,0 +1,1 @@
+"""Devices: what they are, what they last said, what they said over time."""

@@ -1,0 +1,1 @@
+"""Events: decisions, alarms, state changes, gap reports, replies."""

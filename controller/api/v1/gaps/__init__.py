@@ -1,0 +1,1 @@
+"""Gaps: ranges of rows that a node reported as dropped."""

@@ -1,0 +1,1 @@
+"""Retention: how long each class of data is kept."""

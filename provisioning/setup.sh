@@ -19,6 +19,7 @@ missing_packages() {
   if [ "$purpose" = test ]; then
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || echo postgresql
     command -v chromium >/dev/null || echo chromium
+    command -v faketime >/dev/null || echo faketime
   fi
 }
 

@@ -83,8 +83,13 @@ def _claim(conn: Connection, attempt: Attempt, now_ms: int) -> bool:
         "created_ms": now_ms,
     }
     dialect = postgresql if conn.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(idempotency_keys).values(values).on_conflict_do_nothing()
-    return conn.execute(statement).rowcount == 1
+    statement = (
+        dialect.insert(idempotency_keys)
+        .values(values)
+        .on_conflict_do_nothing()
+        .returning(idempotency_keys.c.key)
+    )
+    return conn.execute(statement).first() is not None
 
 
 def _kept(conn: Connection, attempt: Attempt) -> Response:

@@ -1,6 +1,6 @@
 """Errors over HTTP: `application/problem+json` (RFC 9457)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -68,6 +68,22 @@ def install(application: FastAPI) -> None:
     application.add_exception_handler(RequestValidationError, _from_validation)
     application.add_exception_handler(HTTPException, _from_http)
     application.add_exception_handler(Exception, _from_unexpected)
+    application.openapi = _with_problems(application.openapi)  # type: ignore[method-assign]
+
+
+def _with_problems(describe: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
+    """The OpenAPI document with the schemas that `documented` refers to."""
+
+    def described() -> dict[str, Any]:
+        document = describe()
+        schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        parts = schema.pop("$defs")
+        document.setdefault("components", {}).setdefault("schemas", {}).update(
+            {**parts, "Problem": schema}
+        )
+        return document
+
+    return described
 
 
 def _answer(

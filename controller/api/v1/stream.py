@@ -31,8 +31,9 @@ async def stream(socket: WebSocket) -> None:
     if not _may_listen(socket, context):
         await socket.close(POLICY_VIOLATION)
         return
+    cursor = context.live.cursor
     await socket.accept()
-    sender = asyncio.create_task(_send(socket, context))
+    sender = asyncio.create_task(_send(socket, context, cursor))
     receiver = asyncio.create_task(_until_closed(socket))
     try:
         await asyncio.wait({sender, receiver}, return_when=asyncio.FIRST_COMPLETED)
@@ -51,8 +52,8 @@ def _may_listen(socket: WebSocket, context: Context) -> bool:
     return ours and has_session(context, socket)
 
 
-async def _send(socket: WebSocket, context: Context) -> None:
-    async for told in context.live.changes():
+async def _send(socket: WebSocket, context: Context, cursor: int) -> None:
+    async for told in context.live.changes(cursor):
         text = await asyncio.to_thread(_shown, context, told)
         await asyncio.wait_for(socket.send_text(text), _SEND_TIMEOUT_S)
 

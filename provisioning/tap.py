@@ -28,6 +28,7 @@ from shared.messages.render import render
 from shared.messages.topics import PREFIX, Channel, check_node_name, parse_topic
 
 _MOST_BIRTHS = 1_000
+_ANSWER_WITHIN_S = 20.0
 
 
 class Tap:
@@ -65,6 +66,7 @@ class Session:
         """Raises `OSError` or `ssl.SSLError` (an `OSError`) when a file cannot be used."""
         self.ended = threading.Event()
         self.problem = ""
+        self._connected = False
         self._tap = tap
         self._topic = f"{PREFIX}/{arguments.node or '+'}/+"
         self._client = Client(
@@ -85,6 +87,8 @@ class Session:
         """Connects and shows messages until `ended`; raises `OSError` when it cannot connect."""
         self._client.connect(host, port, keepalive=60, clean_start=True)
         self._client.loop_start()
+        if not self.ended.wait(_ANSWER_WITHIN_S) and not self._connected:
+            self._end("no answer from the broker")
         self.ended.wait()
         self._client.disconnect()
         self._client.loop_stop()
@@ -105,6 +109,7 @@ class Session:
         if reason.is_failure:
             self._end(f"the broker refused the connection: {reason}")
             return
+        self._connected = True
         client.subscribe(self._topic, options=SubscribeOptions(qos=1))
 
     def _on_subscribe(
@@ -126,7 +131,9 @@ class Session:
         reason: ReasonCode,
         _properties: Properties | None,
     ) -> None:
-        if reason.is_failure and reason.getName() == "Session taken over":
+        if not self._connected:
+            self._end("the broker hung up before it answered; is the certificate one it trusts?")
+        elif reason.is_failure and reason.getName() == "Session taken over":
             self._end("another client uses the same certificate")
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:

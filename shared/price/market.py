@@ -77,6 +77,10 @@ class MarketHistory:
                 raise BadInputError("intervals", "too many", f"at most {MAX_INTERVALS}")
         return cls(by_start)
 
+    def before(self, end_ms: int) -> "MarketHistory":
+        """Only the intervals that start before a moment, as if nothing later had been published."""
+        return MarketHistory({s: i for s, i in self.intervals.items() if s < end_ms})
+
     def known_until_ms(self, now_ms: int, max_age_ms: int) -> int | None:
         """The end of the newest finished interval with a real-time price, at most so old."""
         end_ms = now_ms - now_ms % INTERVAL_MS
@@ -120,13 +124,13 @@ class KnownMarket:
             raise MissingInputError(NoForecastReason.MISSING_DEMAND, f"interval of {start_ms}")
         return interval.demand_forecast_mw
 
-    def temperature(self, hours_ago: int = 0) -> float:
-        """The temperature of the newest hour that had ended `hours_ago` before, °C.
+    def temperature(self) -> float:
+        """The temperature of the newest hour that has ended, °C.
 
-        A missing hour is replaced by the newest known one of the six before it; else
+        A missing hour is replaced by the newest known one of the five before it; else
         `MissingInputError`.
         """
-        newest_ms = self.as_of_ms - self.as_of_ms % HOUR_MS - (hours_ago + 1) * HOUR_MS
+        newest_ms = self.as_of_ms - self.as_of_ms % HOUR_MS - HOUR_MS
         for start_ms in range(newest_ms, newest_ms - MAX_TEMPERATURE_AGE_MS, -HOUR_MS):
             interval = self.history.intervals.get(start_ms)
             if interval is not None and interval.temperature_c is not None:

@@ -7,7 +7,6 @@ import pytest
 
 from firmware_bridges.errors import DeviceTimeoutError, MalformedReplyError
 from firmware_bridges.miners.extract import (
-    first_known,
     flag,
     integer,
     items,
@@ -16,6 +15,7 @@ from firmware_bridges.miners.extract import (
     raw,
     text,
 )
+from firmware_bridges.miners.preference import first_known
 from shared.measured import Reason, Unknown
 
 

@@ -1,0 +1,170 @@
+"""Composition: the application and the background services that the role selects."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from enum import StrEnum
+
+from fastapi import FastAPI
+
+from controller import health
+from controller.access.tokens import load_token
+from controller.api import problems
+from controller.api.context import Context
+from controller.api.v1 import router as api_router
+from controller.background import Worker
+from controller.broker import Broker
+from controller.clock import SystemClock
+from controller.config import ControllerConfig
+from controller.fleet.commands import CommandDesk, CommandSigner
+from controller.fleet.presence import enter_sites
+from controller.ingest.runner import Ingest, IngestHooks
+from controller.jobs import job_workers
+from controller.live import LiveFeed
+from controller.metrics import ControllerMetrics
+from controller.outbox.dispatcher import Dispatcher
+from controller.retention.job import enter_defaults
+from controller.services import Services
+from controller.storage.engine import Storage
+from controller.web.policy import SecurityHeaders
+from controller.web.routes import mount_files
+from controller.web.routes import router as web_router
+from shared.errors import BadInputError
+
+_DISPATCH_EVERY_S = 0.2
+_RESEND_AFTER_S = 15.0
+
+
+class Role(StrEnum):
+    """What a process does; several may share one PostgreSQL database."""
+
+    ALL = "all"
+    API = "api"
+    """REST, stream and page; sends what the API put into the outbox only through `ingest`."""
+    INGEST = "ingest"
+    """Takes what nodes send, and sends what the outbox holds."""
+    JOBS = "jobs"
+    """Roll-ups, commands whose time is up, retention."""
+
+
+class Background:
+    """The threads of a role: started once, stopped in the opposite order."""
+
+    def __init__(self, config: ControllerConfig, services: Services, role: Role) -> None:
+        self._services = services
+        self._ingest: Ingest | None = None
+        self._broker: Broker | None = None
+        self._workers: list[Worker] = []
+        if role in {Role.ALL, Role.INGEST}:
+            self._prepare_wire(config)
+        if role in {Role.ALL, Role.JOBS}:
+            self._workers += job_workers(services, config)
+        for worker in self._workers:
+            services.checks[worker.name] = _check_of(worker)
+
+    def _prepare_wire(self, config: ControllerConfig) -> None:
+        if config.broker is None:
+            raise BadInputError("broker", "missing", "a [broker] section for this role")
+        services = self._services
+        ingest = Ingest(services.storage, services.clock, config.ingest, services.metrics)
+        broker = Broker(config.broker, services.metrics, ingest.offer, services.wake)
+        resend_after_s = config.commands.resend_after_s if config.commands else _RESEND_AFTER_S
+        dispatcher = Dispatcher(
+            services.storage, services.clock, broker, services.metrics, resend_after_s
+        )
+        worker = Worker("dispatcher", dispatcher.round, _DISPATCH_EVERY_S)
+        services.wakers.append(worker.wake)
+        services.checks["broker"] = lambda: None if broker.connected else "not connected"
+        self._workers.append(worker)
+        self._ingest, self._broker = ingest, broker
+
+    def start(self) -> None:
+        """Starts the threads."""
+        if self._ingest is not None and self._broker is not None:
+            self._ingest.start(IngestHooks(self._broker.confirm, self._services.wake))
+            self._broker.start()
+        for worker in self._workers:
+            worker.start()
+
+    def stop(self) -> None:
+        """Ends them: what is under way is finished, what waits comes again."""
+        if self._ingest is not None:
+            self._ingest.stop()
+        for worker in reversed(self._workers):
+            worker.stop()
+        if self._broker is not None:
+            self._broker.stop()
+
+
+def create_services(config: ControllerConfig) -> Services:
+    """Opens the database and loads the keys; nothing runs yet."""
+    storage = Storage(config.database.url)
+    clock = SystemClock(config.clock.scale())
+    desk = None
+    if config.commands is not None:
+        desk = CommandDesk(clock, CommandSigner.load(config.commands.signing_key_file))
+    live = LiveFeed(storage)
+    services = Services(storage, clock, ControllerMetrics(), live, desk)
+    services.wakers.append(live.wake)
+    return services
+
+
+def create_app(config: ControllerConfig, role: Role = Role.ALL) -> FastAPI:
+    """The application; its lifespan starts and stops the role's background services.
+
+    The database must be migrated. `BadInputError` for a configuration that the role cannot use.
+    """
+    services = create_services(config)
+    background = Background(config, services, role)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await asyncio.to_thread(_enter_configured, config, services)
+        await services.live.start()
+        background.start()
+        yield
+        await asyncio.to_thread(background.stop)
+        await services.live.stop()
+        services.storage.close()
+
+    app = FastAPI(
+        title="Bitcoin Enterprise Suite",
+        version="1",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.services = services
+    problems.install(app)
+    app.include_router(health.router)
+    if role in {Role.ALL, Role.API}:
+        _serve_people(app, config, services)
+    app.add_middleware(SecurityHeaders)
+    return app
+
+
+def _serve_people(app: FastAPI, config: ControllerConfig, services: Services) -> None:
+    if config.http.token_file is None:
+        raise BadInputError("http.token_file", "missing", "a file with the bearer token")
+    app.state.context = Context(
+        storage=services.storage,
+        clock=services.clock,
+        token=load_token(config.http.token_file),
+        desk=services.desk,
+        wake=services.wake,
+        live=services.live,
+        meanings=services.meanings,
+    )
+    app.include_router(api_router)
+    app.include_router(web_router)
+    mount_files(app, config.web.vendor_dir)
+
+
+def _enter_configured(config: ControllerConfig, services: Services) -> None:
+    with services.storage.write() as conn:
+        enter_sites(conn, services.clock, config.site)
+        enter_defaults(conn, services.clock, config.retention)
+
+
+def _check_of(worker: Worker) -> Callable[[], str | None]:
+    return lambda: "its rounds fail" if worker.failing else None

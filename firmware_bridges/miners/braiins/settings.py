@@ -1,0 +1,68 @@
+"""What a Braiins OS miner's table in the agent's configuration takes."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from firmware_bridges.capabilities import MinerCapabilities, PowerRange
+
+
+class Api(StrEnum):
+    """The API to speak; "auto" asks the miner."""
+
+    AUTO = "auto"
+    REST = "rest"
+    GRAPHQL = "graphql"
+
+
+class BraiinsSettings(BaseModel):
+    """`password_file` holds the password of `username`; its first line may be empty, as Braiins OS
+    is installed. Without the file the miner is only read, as far as it answers without a login.
+
+    Over REST the miner tells its power limits; `least_power_w` and `most_power_w` narrow them. Over
+    GraphQL it does not, so that it takes none without both. `settle_s` is how long it tunes after
+    a write."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = Field(min_length=1, max_length=253)
+    port: int = Field(default=80, ge=1, le=65_535)
+    api: Api = Api.AUTO
+    username: str = Field(default="root", min_length=1, max_length=64)
+    password_file: Path | None = None
+    deadline_s: float = Field(default=5.0, gt=0, le=60)
+    settle_s: float = Field(default=300.0, ge=0, le=3_600)
+    least_power_w: int | None = Field(default=None, ge=1, le=99_999)
+    most_power_w: int | None = Field(default=None, ge=1, le=99_999)
+
+    @model_validator(mode="after")
+    def _a_whole_range(self) -> Self:
+        least, most = self.least_power_w, self.most_power_w
+        if (least is None) != (most is None):
+            raise ValueError("least_power_w and most_power_w go together")
+        if least is not None and most is not None and least > most:
+            raise ValueError("least_power_w is above most_power_w")
+        return self
+
+    def capabilities(self, told: PowerRange | None) -> MinerCapabilities:
+        """What the miner takes, given the power range it told."""
+        if self.password_file is None:
+            return MinerCapabilities()
+        return MinerCapabilities(
+            stop=True,
+            run=True,
+            reboot=True,
+            power_limit=self._narrowed(told),
+            readback=frozenset({"mining", "power_limit_w", "power_w", "hashrate_ths"}),
+            settle_s=self.settle_s,
+        )
+
+    def _narrowed(self, told: PowerRange | None) -> PowerRange | None:
+        if self.least_power_w is None or self.most_power_w is None:
+            return told
+        if told is None:
+            return PowerRange(self.least_power_w, self.most_power_w)
+        least, most = max(told.least_w, self.least_power_w), min(told.most_w, self.most_power_w)
+        return PowerRange(least, most, told.step_w) if least <= most else None

@@ -17,19 +17,19 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Hash at the device's own configured operating point."""
+    """Hash at the operating point that the device is configured for."""
 
 
 @dataclass(frozen=True, slots=True)
 class PowerLimit:
-    """Hash with at most this wall power, in watts."""
+    """Hash with at most this wall power, in watts; a stopped miner starts."""
 
     power_w: int
 
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """Hash at an operating point the device knows by name (profile, mode, preset)."""
+    """Hash at a point the device knows by name (profile, mode, preset); a stopped miner starts."""
 
     name: str
 

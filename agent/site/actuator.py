@@ -71,15 +71,15 @@ class Actuator:
         self._fleet.locked = devices_of(found)
         return found
 
-    async def submit(self, orders: Sequence[Order], event: Event | None = None) -> list[Write]:
-        """Writes down the intents (and the event with them), then begins the writes.
+    async def submit(self, orders: Sequence[Order], events: Sequence[Event] = ()) -> list[Write]:
+        """Writes down the intents (and events with them), then begins the writes.
 
         Raises `StorageError` when nothing could be written down: then nothing is switched.
         """
         now_ms = self._clock.now_ms()
 
         def begin(connection: sqlite3.Connection) -> list[Intent | Outcome]:
-            if event is not None:
+            for event in events:
                 self._recorder.event_in(connection, event, now_ms)
             return intents.begin(connection, orders, now_ms)
 

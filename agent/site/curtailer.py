@@ -2,7 +2,7 @@
 
 It decides at each new price interval, when a device's state, a lock or the prices change, and at a
 steady pace besides. What one decision may ramp is what one price interval may: decisions within an
-interval share its budget. A decision that moves nothing is recorded once an interval.
+interval share its budget. A decision that moves nothing is recorded once an interval and price.
 """
 
 import asyncio
@@ -37,6 +37,10 @@ from shared.setpoints import Stop, setpoint_to_data
 
 log = structlog.get_logger(__name__)
 
+_MOST_ASSIGNMENTS = 400
+_MOST_NAMES = 1_000
+"""Both with names of full length still fit one event (`shared.messages.event.MAX_BODY`)."""
+
 _SAFE = frozenset({Basis.SAFE_MODE_NO_PRICE, Basis.SAFE_MODE_STALE})
 _TEXTS = {
     Basis.FORECAST: "forecast",
@@ -62,7 +66,7 @@ class _Interval:
     start_ms: int = -1
     up_w: int = 0
     down_w: int = 0
-    recorded: Basis | None = None
+    recorded: tuple[Basis, object] | None = None
 
 
 class Curtailer:
@@ -124,16 +128,15 @@ class Curtailer:
         self._tools.figures.decision.observe(time.perf_counter() - begun_s)
         self.last = decision
         await self._tell_stale(decision, now_ms)
+        rests_on = (decision.basis, decision.inputs["last_price_start_ms"])
         if decision.changes:
             await self._carry_out(decision, interval, now_ms)
-        elif interval.recorded is not decision.basis:
-            event = decision_event(decision)
-            await self._tools.database.write(
-                lambda conn: rows.insert_event(conn, now_ms, event.encode())
-            )
-        if decision.changes or interval.recorded is not decision.basis:
+        elif interval.recorded != rests_on:
+            body = decision_events(decision)[0].encode()
+            await self._tools.database.write(lambda conn: rows.insert_event(conn, now_ms, body))
+        if decision.changes or interval.recorded != rests_on:
             self._tools.on_decision(decision, now_ms)
-        interval.recorded = decision.basis
+        interval.recorded = rests_on
         return decision
 
     def _in_interval(self, now_ms: int) -> _Interval:
@@ -163,7 +166,7 @@ class Curtailer:
 
     async def _carry_out(self, decision: Decision, interval: _Interval, now_ms: int) -> None:
         orders = [self._order(change, now_ms) for change in decision.changes]
-        writes = await self._actuator.submit(orders, decision_event(decision))
+        writes = await self._actuator.submit(orders, decision_events(decision))
         _count_ramps(interval, decision, self._fleet)
         for write in writes:
             watcher = asyncio.create_task(self._count(write.order, write.outcome))
@@ -214,23 +217,41 @@ class Tools:
     on_decision: Callable[[Decision, int], None]
 
 
-def decision_event(decision: Decision) -> Event:
-    """The event of a decision: what moves with its reason, the rest by reason, and the inputs."""
+def decision_events(decision: Decision) -> list[Event]:
+    """A decision as events: what moves with its reason, the rest by reason, and the inputs.
+
+    One event, or several of `parts` where more moves than an event can hold. Which miners stay for
+    which reason is told by name, on large sites by count.
+    """
     kept: dict[str, list[str]] = {}
     for assignment in decision.assignments:
         if not assignment.changes:
             kept.setdefault(assignment.reason.value, []).append(assignment.miner)
     data: dict[str, Any] = {
-        "assignments": [_assignment_data(change) for change in decision.changes],
         "detail": decision.detail,
         "inputs": dict(decision.inputs),
-        "kept": kept,
+        "kept": {reason: len(names) for reason, names in kept.items()},
         "power_after_w": decision.power_after_w,
         "power_before_w": decision.power_before_w,
         "price_usd_per_mwh": _money(decision.price_uusd_per_mwh),
         "reason": decision.basis.value,
         "summary": summary(decision),
     }
+    if sum(map(len, kept.values())) <= _MOST_NAMES:
+        data["kept_names"] = kept
+    changes = [_assignment_data(change) for change in decision.changes]
+    parts = max(1, -(-len(changes) // _MOST_ASSIGNMENTS))
+    events = []
+    for part in range(parts):
+        own = changes[part * _MOST_ASSIGNMENTS : (part + 1) * _MOST_ASSIGNMENTS]
+        told = data if part == 0 else {key: data[key] for key in ("reason", "summary")}
+        events.append(_decision_event(decision, {**told, "assignments": own}, part + 1, parts))
+    return events
+
+
+def _decision_event(decision: Decision, data: dict[str, Any], part: int, parts: int) -> Event:
+    if parts > 1:
+        data |= {"part": part, "parts": parts}
     severity = Severity.WARNING if decision.basis in _SAFE else Severity.INFO
     return Event(EventKind.DECISION, severity, data)
 

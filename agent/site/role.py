@@ -1,6 +1,7 @@
 """Composes role "site" and offers it to the runtime (see `agent.role.Role`)."""
 
 import asyncio
+import gc
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
@@ -81,7 +82,7 @@ class SiteRole:
         self.collector.on_change = self._on_news
         self._locks: tuple[Lockout, ...] = ()
         self._decisions: deque[DecisionStatus] = deque(maxlen=_DECISIONS_SHOWN)
-        self._left_open: list[Intent] = []
+        self._left_open: tuple[Intent, ...] = ()
         self._ready = asyncio.Event()
 
     def tasks(self) -> Sequence[TaskSpec]:
@@ -145,7 +146,7 @@ class SiteRole:
     async def start(self) -> None:
         """Declares the devices and takes up what is remembered of them; before the tasks."""
         await self._database.read(lambda conn: device_memory.recall(conn, self.fleet))
-        self._left_open = list(reversed(await self._database.read(intents.open_intents)))
+        self._left_open = await self._database.read(intents.open_intents)
         self._locks = await self.actuator.refresh_locks()
         if self.feed is not None:
             await self.feed.restore()
@@ -185,10 +186,11 @@ class SiteRole:
         if not self._ready.is_set():
             units = self.fleet.units.values()
             await asyncio.gather(*(u.polled(_FIRST_READING_WITHIN_S, ask=False) for u in units))
-            while self._left_open:
-                await self.recovery.end_unless_commanded(self._left_open[-1])
-                self._left_open.pop()
+            # Taken once: what a crash of this very task leaves is for the next start.
+            left_open, self._left_open = self._left_open, ()
+            await asyncio.gather(*map(self.recovery.end_unless_commanded, left_open))
             self._ready.set()
+            _settle_heap()
         if self.curtailer is not None:
             await self.curtailer.run()
         await asyncio.Event().wait()
@@ -275,6 +277,15 @@ async def build_site(
     if forecaster.model is not None:
         await recorder.set_hashes({forecaster.model.file_name: forecaster.model.sha256})
     return role
+
+
+def _settle_heap() -> None:
+    """Takes what was loaded at the start out of the collector's sight, for it lives to the end.
+
+    A full collection over it took 11 ms in the middle of decisions that take 4.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _load_forecaster(config: SiteSections) -> PriceForecaster:

@@ -19,14 +19,18 @@ from provisioning.demo.children import Children
 from provisioning.demo.day import END_MS, INTERVAL_MS, START_MS, market_rows, played
 from provisioning.demo.interface import Interface, InterfaceError
 from provisioning.demo.site import MAIN_METER, DemoSite
-from provisioning.demo.summary import count_rows, summarise
+from provisioning.demo.summary import Rows, accepted_rows, count_rows, summarise
 from shared.time import TimeScale, from_ms
 
 NODE, SITE = "demo-01", "demo"
 EARNINGS = Earnings(Decimal("0.055"), Decimal("0.02"))
-_LEAD_S = 12.0
+_LEAD_S = 18.0
 _PATIENCE_S = 60.0
 _ORDERED_MINER = "miner-24"
+_LOWERED = {"kind": "power_limit", "power_w": 2_500}
+_RUN = {"kind": "run"}
+_STOP = {"kind": "stop"}
+_DEAR = Decimal(60)
 _PROGRAMS = Path(sys.executable).parent
 
 
@@ -72,12 +76,11 @@ class Player:
             finally:
                 orders.cancel()
                 await asyncio.gather(orders, return_exceptions=True)
-            await self._until_settled(interface)
+            rows = await self._until_settled(interface)
             rated = self._site.rated
             site = Site(Decimal(str(rated.power_w)), Decimal(str(rated.hashrate_ths)))
             market = played(market_rows())
             figures = await summarise(interface, market, EARNINGS, site, self._wishes.speed)
-        rows = count_rows(self._agent_database, self._database)
         return {
             "speed": self._wishes.speed,
             "rows_measured": rows.measured,
@@ -162,12 +165,17 @@ class Player:
         raise TimeoutError("the agent did not come up")
 
     async def _give_orders(self, interface: Interface) -> None:
-        """One order in the middle of each interval: a miner is lowered, and let run again."""
-        lower = {"kind": "power_limit", "power_w": 2_500}
-        for number, start_ms in enumerate(range(START_MS, END_MS, INTERVAL_MS)):
-            await self._until(start_ms + INTERVAL_MS // 2)
-            setpoint = lower if number % 2 == 0 else {"kind": "run"}
-            action = {"name": "setpoint", "device": _ORDERED_MINER, "setpoint": setpoint}
+        """One order in each interval: an operator runs one miner by hand, off when power is dear,
+        and holds it against curtailment until his next order."""
+        for number, row in enumerate(played(market_rows())):
+            await self._until(row.start_ms + INTERVAL_MS // 2)
+            setpoint = _LOWERED if number % 2 == 0 else _RUN
+            action = {
+                "name": "setpoint",
+                "device": _ORDERED_MINER,
+                "setpoint": setpoint if row.real_time < _DEAR else _STOP,
+                "hold_ms": 2 * INTERVAL_MS,
+            }
             body = {"node": NODE, "action": action, "lifetime_ms": 86_400_000}
             try:
                 await interface.order(body, f"demo-order-{number:03}")
@@ -188,23 +196,24 @@ class Player:
             )
             await asyncio.sleep(2.0)
 
-    async def _until_settled(self, interface: Interface) -> None:
+    async def _until_settled(self, interface: Interface) -> Rows:
         """Until every order is at an end, and what is measured by now is committed and rolled."""
         deadline = time.monotonic() + _PATIENCE_S
-        goal = count_rows(self._agent_database, self._database).measured
+        goal = accepted_rows(self._agent_database)
         while time.monotonic() < deadline:
             self._children.check()
-            rows = count_rows(self._agent_database, self._database)
+            rows = count_rows(self._agent_database, self._database, goal)
             waiting = [
                 order
                 for state in ("queued", "sent", "accepted")
                 for order in (await interface.get("/commands", state=state))["items"]
             ]
-            if not waiting and rows.committed + rows.in_gaps >= goal:
+            if not waiting and not rows.lost:
                 await asyncio.sleep(2.5)
-                return
+                return rows
             await asyncio.sleep(0.2)
         self._wishes.say(f"not settled: {len(waiting)} orders open, {rows}")
+        return rows
 
     async def _until(self, shown_ms: int) -> None:
         await asyncio.sleep(max(0.0, self._scale.real_seconds(shown_ms - self.shown_ms())))

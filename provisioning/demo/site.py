@@ -80,7 +80,12 @@ FAMILIES = (
     ),
     Family(
         "whatsminer",
-        _model("M50S", "20230911.12.Rel2", Point(3_276.0, 126.0), {"low": Point(2_400.0, 98.0)}),
+        _model(
+            "M50S",
+            "20230911.12.Rel2",
+            Point(3_276.0, 126.0),
+            {"low": Point(2_400.0, 98.0), "normal": Point(3_276.0, 126.0)},
+        ),
         ({"preset": "low", "power_w": 2_400, "hashrate_ths": "98"},),
     ),
     Family(
@@ -162,11 +167,14 @@ class DemoSite:
             ),
             *({"port": s.port, "run_profile": "default"} for s in self._luxos),
             *(
-                {"port": s.port, "api": "v2", "settle_s": 1.0, **password}
+                {"port": s.port, "api": "v2", "settle_s": 1.0, "run_preset": "normal", **password}
                 | {"least_power_w": 1_200, "most_power_w": 3_300}
                 for s in self._whatsminers
             ),
-            *({"port": s.port, "api": "rest", "settle_s": 1.0, **password} for s in self._braiins),
+            *(
+                {"port": s.port, "api": "rest", "settle_s": 1.0, "run_power_w": 3_250, **password}
+                for s in self._braiins
+            ),
         ]
         families = [family for family in FAMILIES for _ in range(_PER_FAMILY)]
         return [

@@ -43,13 +43,19 @@ class Rows:
     duplicated: int
 
 
-def count_rows(agent_database: Path, controller_database: Path) -> Rows:
-    """Of what the agent has accepted by now, what the controller has (or was told is gone)."""
+def accepted_rows(agent_database: Path) -> int:
+    """How many rows of telemetry the agent has accepted by now; they count up from 1."""
     with closing(_read_only(agent_database)) as agent:
-        (stream,) = agent.execute("SELECT id FROM streams WHERE name = 'telemetry'").fetchone()
         (last,) = agent.execute(
             "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'telemetry'"
         ).fetchone()
+    return int(last)
+
+
+def count_rows(agent_database: Path, controller_database: Path, last: int) -> Rows:
+    """Of the first `last` rows the agent accepted, what the controller has or was told is gone."""
+    with closing(_read_only(agent_database)) as agent:
+        (stream,) = agent.execute("SELECT id FROM streams WHERE name = 'telemetry'").fetchone()
     with closing(_read_only(controller_database)) as controller:
         rows, distinct = controller.execute(
             "SELECT count(*), count(DISTINCT seq) FROM telemetry WHERE stream = ? AND seq <= ?",

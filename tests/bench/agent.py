@@ -7,11 +7,13 @@ for the controller and ack. All of it shares the machine, and so do the figures.
 - memory: the highest resident size of the agent's process (VmHWM);
 - processor: its own user and system time, from the first full interval on, as a share of one core;
 - lateness: how long after they were due its polls began (upper end of the histogram's bucket);
-- decision: `agent.site.curtailment.decide` on 1,000 miners of 8 models with a forecast, in here;
+- decision: `agent.site.curtailment.decide` on 1,000 miners of 8 models with a forecast, in here,
+  with what was loaded at the start frozen out of the garbage collector as the agent does it;
 - command: from publishing a signed command to receiving `accepted`, both in this process.
 """
 
 import argparse
+import gc
 import json
 import os
 import random
@@ -113,6 +115,8 @@ def decision_ms(count: int, runs: int = 300) -> list[float]:
         restart_cost_usd=Decimal("0.05"),
     )
     taken = []
+    gc.collect()
+    gc.freeze()
     for _ in range(runs):
         miners = tuple(
             MinerState(
@@ -286,6 +290,11 @@ def measure(wishes: Wishes, folder: Path) -> list[Case]:
         Case(f"memory, {wishes.miners} miners, highest", peak_kib / 1024, "MB"),
         Case("processor, share of one core", 100 * used_s / lasted_s, "%"),
         Case("poll lateness p99, at most", float(facts["poll lateness p99"].split()[0]), "s"),
+        Case(
+            "decision in the agent, safe mode, p99, at most",
+            float(facts["decision p99"].split()[0]) * 1_000,
+            "ms",
+        ),
         Case("rows committed", rows / lasted_s, "rows/s"),
         Case("commands accepted", float(len(latencies)), f"of {wishes.commands}"),
     ]

@@ -76,12 +76,19 @@ class GraphqlMiner:
             case Stop():
                 await self._mutate(STOP, ("bosminer", "stop"), deadline)
             case Run():
+                if self._settings.run_power_w is not None:
+                    await self._target(self._settings.run_power_w, deadline)
                 await self._mutate(START, ("bosminer", "start"), deadline)
             case PowerLimit(power_w):
-                path = ("bosminer", "config", "updateAutotuning")
-                await self._mutate(POWER_TARGET, path, deadline, power_w)
+                await self._target(power_w, deadline)
+                if (await self.read(deadline)).mining is False:
+                    await self._mutate(START, ("bosminer", "start"), deadline)
             case Preset():
                 raise NotSupportedError("Braiins OS has no presets")
+
+    async def _target(self, power_w: int, deadline: Deadline) -> None:
+        path = ("bosminer", "config", "updateAutotuning")
+        await self._mutate(POWER_TARGET, path, deadline, power_w)
 
     async def reboot(self, deadline: Deadline) -> None:
         """Restarts the control board; the session ends with it."""

@@ -58,7 +58,7 @@ class RestMiner:
 
     async def apply(self, setpoint: Setpoint, deadline: Deadline) -> None:
         """Stop pauses and Run resumes, so that bosminer keeps what it tuned; a bosminer that is not
-        running at all is started."""
+        running at all is started. A target set while it is paused resumes it."""
         refusal = (await self.capabilities(deadline)).why_not(setpoint)
         if refusal is not None:
             raise NotSupportedError(refusal)
@@ -66,15 +66,24 @@ class RestMiner:
             case Stop():
                 await self._call("PUT", "actions/pause", deadline)
             case Run():
-                reply = await self._call("GET", rest_reading.DETAILS, deadline)
-                status = rest_reading.status_of(rest_reading.opened(reply, rest_reading.DETAILS))
-                started = status != rest_reading.NOT_STARTED
-                await self._call("PUT", f"actions/{'resume' if started else 'start'}", deadline)
+                if self._settings.run_power_w is not None:
+                    await self._target(self._settings.run_power_w, deadline)
+                await self._resume(deadline)
             case PowerLimit(power_w):
-                target = {"watt": power_w}
-                await self._call("PUT", "performance/power-target", deadline, target)
+                await self._target(power_w, deadline)
+                if (await self.read(deadline)).mining is False:
+                    await self._resume(deadline)
             case Preset():
                 raise NotSupportedError("Braiins OS has no presets")
+
+    async def _target(self, power_w: int, deadline: Deadline) -> None:
+        await self._call("PUT", "performance/power-target", deadline, {"watt": power_w})
+
+    async def _resume(self, deadline: Deadline) -> None:
+        reply = await self._call("GET", rest_reading.DETAILS, deadline)
+        status = rest_reading.status_of(rest_reading.opened(reply, rest_reading.DETAILS))
+        started = status != rest_reading.NOT_STARTED
+        await self._call("PUT", f"actions/{'resume' if started else 'start'}", deadline)
 
     async def reboot(self, deadline: Deadline) -> None:
         """Restarts the control board."""

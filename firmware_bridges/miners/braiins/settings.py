@@ -23,7 +23,8 @@ class BraiinsSettings(BaseModel):
 
     Over REST the miner tells its power limits; `least_power_w` and `most_power_w` narrow them. Over
     GraphQL it does not, so that it takes none without both. `settle_s` is how long it tunes after
-    a write."""
+    a write. `run_power_w` is the power target that "run" sets besides resuming; without it, a miner
+    that was given a target keeps it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -34,6 +35,7 @@ class BraiinsSettings(BaseModel):
     password_file: Path | None = None
     deadline_s: float = Field(default=5.0, gt=0, le=60)
     settle_s: float = Field(default=300.0, ge=0, le=3_600)
+    run_power_w: int | None = Field(default=None, ge=1, le=99_999)
     least_power_w: int | None = Field(default=None, ge=1, le=99_999)
     most_power_w: int | None = Field(default=None, ge=1, le=99_999)
 

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -23,7 +23,9 @@ class Api(StrEnum):
 class WhatsminerSettings(BaseModel):
     """`password_file` holds the admin password (v1, v2) or the account's (v3); without it the miner
     is only read. The miner does not tell which power limits it takes, so that it takes none unless
-    `least_power_w` and `most_power_w` say so. `settle_s` is how long it tunes after a write."""
+    `least_power_w` and `most_power_w` say so. `settle_s` is how long it tunes after a write.
+    `run_preset` is the power mode that "run" sets besides powering on; without it, a miner that was
+    given a mode keeps it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -35,6 +37,7 @@ class WhatsminerSettings(BaseModel):
     password_file: Path | None = None
     deadline_s: float = Field(default=5.0, gt=0, le=60)
     settle_s: float = Field(default=300.0, ge=0, le=3_600)
+    run_preset: Literal["low", "normal", "high"] | None = None
     least_power_w: int | None = Field(default=None, ge=1, le=99_999)
     most_power_w: int | None = Field(default=None, ge=1, le=99_999)
 

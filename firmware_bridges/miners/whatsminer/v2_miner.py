@@ -53,7 +53,7 @@ class V2Miner:
         return v2_reading.parse_reading(sources, await self._known_identity(sources, deadline))
 
     async def apply(self, setpoint: Setpoint, deadline: Deadline) -> None:
-        """One privileged command."""
+        """Privileged commands; a mode or a limit set while it is powered off powers it on."""
         refusal = (await self.capabilities(deadline)).why_not(setpoint)
         if refusal is not None:
             raise NotSupportedError(refusal)
@@ -61,11 +61,15 @@ class V2Miner:
             case Stop():
                 await self._write("power_off", {"respbefore": "true"}, deadline)
             case Run():
+                if self._settings.run_preset is not None:
+                    await self._write(f"set_{self._settings.run_preset}_power", {}, deadline)
                 await self._write("power_on", {}, deadline)
             case PowerLimit(power_w):
                 await self._write("adjust_power_limit", {"power_limit": str(power_w)}, deadline)
+                await self._power_on_if_off(deadline)
             case Preset(name):
                 await self._write(f"set_{name}_power", {}, deadline)
+                await self._power_on_if_off(deadline)
 
     async def reboot(self, deadline: Deadline) -> None:
         """Restarts the control board; its tokens die with it."""
@@ -73,6 +77,10 @@ class V2Miner:
             raise NotSupportedError("without a password_file this miner is only read")
         await self._write("reboot", {}, deadline)
         self._held = None
+
+    async def _power_on_if_off(self, deadline: Deadline) -> None:
+        if (await self.read(deadline)).mining is False:
+            await self._write("power_on", {}, deadline)
 
     async def _ask(self, command: str, deadline: Deadline) -> v2_reading.Raw:
         settings = self._settings

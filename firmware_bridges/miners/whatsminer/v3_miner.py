@@ -44,7 +44,8 @@ class V3Miner:
         return v3_reading.parse_reading(replies)
 
     async def apply(self, setpoint: Setpoint, deadline: Deadline) -> None:
-        """One write with a salt fetched for it."""
+        """Writes with a salt fetched for each; a mode or a limit set while its service is stopped
+        starts it."""
         refusal = self.capabilities().why_not(setpoint)
         if refusal is not None:
             raise NotSupportedError(refusal)
@@ -52,15 +53,23 @@ class V3Miner:
             case Stop():
                 await self._write("set.miner.service", "stop", deadline)
             case Run():
+                if self._settings.run_preset is not None:
+                    await self._write("set.miner.power_mode", self._settings.run_preset, deadline)
                 await self._write("set.miner.service", "start", deadline)
             case PowerLimit(power_w):
                 await self._write("set.miner.power_limit", power_w, deadline)
+                await self._start_if_stopped(deadline)
             case Preset(name):
                 await self._write("set.miner.power_mode", name, deadline)
+                await self._start_if_stopped(deadline)
 
     async def reboot(self, deadline: Deadline) -> None:
         """Restarts the control board."""
         await self._write("set.system.reboot", None, deadline)
+
+    async def _start_if_stopped(self, deadline: Deadline) -> None:
+        if (await self.read(deadline)).mining is False:
+            await self._write("set.miner.service", "start", deadline)
 
     async def _write(self, command: str, param: object, deadline: Deadline) -> None:
         settings = self._settings

@@ -11,6 +11,7 @@ from shared.errors import BadInputError
 
 QUARTER_MS = 900_000
 NOON = "2024-05-08T12:00:00Z"
+PRICE = "real_time.price_usd_per_mwh"
 NOON_MS = 1_715_169_600_000
 
 

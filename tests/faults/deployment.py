@@ -157,7 +157,7 @@ class Deployment:
     @property
     def agent_database(self) -> Path:
         """The agent's SQLite file."""
-        return next(iter(sorted(self.disk.folder.glob("*.db"))))
+        return self.disk.folder / "agent.sqlite"
 
     def _plan(self) -> single_node.SingleNode:
         return single_node.SingleNode(

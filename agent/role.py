@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from prometheus_client import CollectorRegistry
+
 from agent.commands.executor import Executor
 from agent.supervisor import TaskSpec
 
@@ -56,6 +58,11 @@ class Role(Protocol):
     @property
     def executor(self) -> Executor:
         """Carries out commands."""
+        ...
+
+    @property
+    def registry(self) -> CollectorRegistry:
+        """What the role measures of itself, for the metrics page."""
         ...
 
     def tasks(self) -> Sequence[TaskSpec]:

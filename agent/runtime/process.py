@@ -7,9 +7,10 @@ which finds every intent written down.
 """
 
 import asyncio
+import contextlib
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import structlog
 
@@ -23,7 +24,7 @@ from agent.commands.keys import load_trusted_keys
 from agent.commands.policy import Address, CommandPolicy
 from agent.commands.runner import Commands
 from agent.config import AgentConfig
-from agent.database import Database, DatabaseOptions, StorageError
+from agent.database import Database, DatabaseOptions, StorageError, StorageFullError
 from agent.recorder import Recorder
 from agent.runtime.host import DataFolder, software
 from agent.runtime.look import Parts, look
@@ -36,6 +37,7 @@ from agent.uplink.uplink import Uplink, UplinkSettings
 from shared.messages.event import Event, EventKind, Severity
 
 HOUSEKEEPING_S = 30.0
+FULL_DISK_PAUSE_S = 5.0
 COMMANDS_GRACE_S = 5.0
 TASKS_GRACE_S = 10.0
 SAFE_STATE_DEADLINE_S = 45.0
@@ -53,6 +55,7 @@ async def run_agent(
 ) -> None:
     """Runs one agent until `stop` is set.
 
+    While the disk is full and nothing could be written down, it waits for room and begins anew.
     Raises `DataFolderError` when another agent owns the data folder, `StorageError` when the
     database cannot be opened, `BadInputError` when a key or device cannot be used, `OSError` when
     the status page cannot listen.
@@ -60,18 +63,39 @@ async def run_agent(
     folder = DataFolder.take(config.data_dir)
     try:
         the_clock = SystemClock(config.clock.scale) if clock is None else clock
+        while not await _run_while_there_is_room(config, stop, the_clock, synchronised):
+            await _pause(stop, FULL_DISK_PAUSE_S)
+    finally:
+        folder.release()
+
+
+async def _run_while_there_is_room(
+    config: AgentConfig,
+    stop: asyncio.Event,
+    clock: Clock,
+    synchronised: Callable[[], bool | None],
+) -> bool:
+    """One life of the agent; False when it could not begin because the disk is full."""
+    try:
         options = DatabaseOptions(reserve_bytes=config.buffer.reserve_mib * MIB)
         database = await Database.open(config.database_file, options)
         try:
-            parts = await _compose(config, database, the_clock, synchronised)
+            parts = await _compose(config, database, clock, synchronised)
             try:
                 await _live(config, parts, stop)
             finally:
                 await parts.role.close()
         finally:
             await database.close()
-    finally:
-        folder.release()
+    except StorageFullError as error:
+        log.warning("the agent waits for room on the disk", error=str(error))
+        return stop.is_set()
+    return True
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
 
 
 async def _compose(
@@ -158,7 +182,9 @@ async def _live(config: AgentConfig, parts: Parts, stop: asyncio.Event) -> None:
 
 
 async def _serve_status(config: AgentConfig, parts: Parts) -> StatusServer:
-    app = status_app(lambda: look(parts), lambda: why_unhealthy(parts.supervisor))
+    app = status_app(
+        lambda: look(parts), lambda: why_unhealthy(parts.supervisor), parts.role.registry
+    )
     server = await StatusServer.start(app, config.status.host, config.status.port)
     server.write_address(config.status_address_file)
     return server
@@ -231,11 +257,15 @@ async def _make_safe(parts: Parts) -> None:
 
 
 async def _tell_crash(recorder: Recorder, health: TaskHealth) -> None:
-    data = {"task": health.name, "crashes": health.crashes, "text": health.last_crash}
+    data: dict[str, str | int] = {
+        "task": health.name,
+        "crashes": health.crashes,
+        "text": health.last_crash,
+    }
     await _tell(recorder, "task_crashed", Severity.CRITICAL, data)
 
 
 async def _tell(
-    recorder: Recorder, what: str, severity: Severity, data: dict[str, str | int]
+    recorder: Recorder, what: str, severity: Severity, data: Mapping[str, str | int]
 ) -> None:
     await recorder.event(Event(EventKind.AGENT, severity, {"what": what, **data}))

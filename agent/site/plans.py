@@ -48,20 +48,39 @@ class Move:
     guard: Guard
 
 
+@dataclass(frozen=True, slots=True)
+class _Stand:
+    """Where miners of one profile and setpoint stand: alike for all of them, so found once."""
+
+    ladder: tuple[Rung, ...]
+    power_w: int
+    level: int
+
+
 def make_plans(situation: Situation, ahead: Outlook | None, now_ms: int) -> list[Plan]:
-    """One plan a miner, in the order given; locked-out miners already told to stop."""
-    ladders: dict[tuple[int, bool], tuple[Rung, ...]] = {}
+    """One plan a miner, in the order given."""
+    stands: dict[tuple[int, Setpoint | None], _Stand] = {}
     plans: list[Plan] = []
     for miner in situation.miners:
-        running = miner.current is not None and not isinstance(miner.current, Stop)
-        key = (id(miner.profile), running)
-        ladder = ladders.get(key)
-        if ladder is None:
-            ladder = ladders[key] = rungs(
-                miner.profile, situation.earnings, situation.limits, ahead, running=running
-            )
-        plans.append(_plan(miner, ladder, situation.limits, now_ms))
+        key = (id(miner.profile), miner.current)
+        stand = stands.get(key)
+        if stand is None:
+            stand = stands[key] = _stand(miner, situation, ahead)
+        plans.append(_plan(miner, stand, situation.limits, now_ms))
     return plans
+
+
+def _stand(miner: MinerState, situation: Situation, ahead: Outlook | None) -> _Stand:
+    profile, current = miner.profile, miner.current
+    running = current is not None and not isinstance(current, Stop)
+    ladder = rungs(profile, situation.earnings, situation.limits, ahead, running=running)
+    if current is None:
+        return _Stand(ladder, _highest_w(profile), 0)
+    if isinstance(current, Stop):
+        return _Stand(ladder, profile.idle_power_w, 0)
+    power_w = _drawn_w(profile, current)
+    level = max(1, sum([rung.total_w <= power_w for rung in ladder])) if ladder else 0
+    return _Stand(ladder, power_w, level)
 
 
 def lock_out(plans: Sequence[Plan]) -> None:
@@ -108,24 +127,18 @@ def starts(plans: Sequence[Plan]) -> list[Move]:
     return moves
 
 
-def _plan(miner: MinerState, ladder: tuple[Rung, ...], limits: Limits, now_ms: int) -> Plan:
-    plan = Plan(miner, ladder, miner.profile.idle_power_w)
-    current = miner.current
-    if current is None:
-        plan.power_w = _highest_w(miner.profile)
+def _plan(miner: MinerState, stand: _Stand, limits: Limits, now_ms: int) -> Plan:
+    plan = Plan(miner, stand.ladder, stand.power_w, stand.level, stand.level)
+    if miner.current is None:
         plan.reason = Reason.STATE_UNKNOWN
-    elif not isinstance(current, Stop):
-        plan.power_w = _drawn_w(miner.profile, current)
-        plan.level = max(1, sum([rung.total_w <= plan.power_w for rung in ladder]))
-    if not ladder:
-        plan.level, plan.reason = 0, Reason.EFFICIENCY_UNKNOWN
+    if not stand.ladder:
+        plan.reason = Reason.EFFICIENCY_UNKNOWN
     if not miner.controllable:
         plan.reason = Reason.NOT_CONTROLLABLE
     if miner.retry_ms is not None and now_ms < miner.retry_ms:
         plan.reason = Reason.NOT_FOLLOWING
     if not miner.reachable:
         plan.reason = Reason.UNREACHABLE
-    plan.target = plan.level
     if plan.reason is None:
         plan.movable = True
         _protect(plan, limits, now_ms)

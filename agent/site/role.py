@@ -63,6 +63,7 @@ class SiteRole:
         self._recorder = recorder
         self._clock = clock
         self.figures = Figures()
+        self.registry = self.figures.registry
         collect = config.collect
         stale_after_s = _STALE_INTERVALS * max(collect.interval_s, 1.0) + collect.deadline_s
         units = [open_unit(device) for device in config.devices]

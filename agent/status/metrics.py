@@ -11,11 +11,11 @@ from agent.status.report import StatusReport
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def exposition(report: StatusReport) -> bytes:
-    """The report in Prometheus' text format."""
+def exposition(report: StatusReport, role: CollectorRegistry) -> bytes:
+    """The report, and what the role measures of itself, in Prometheus' text format."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Once(report))
-    return generate_latest(registry)
+    return generate_latest(registry) + generate_latest(role)
 
 
 class _Once(Collector):

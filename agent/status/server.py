@@ -5,6 +5,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from aiohttp import web
+from prometheus_client import CollectorRegistry
 
 from agent.status import metrics
 from agent.status.page import STYLE, render
@@ -24,8 +25,9 @@ _HEADERS = {
 }
 
 
-def status_app(look: Look, why_unhealthy: Healthy) -> web.Application:
-    """The application: `look` makes a report, `why_unhealthy` names what is wrong, if anything."""
+def status_app(look: Look, why_unhealthy: Healthy, role: CollectorRegistry) -> web.Application:
+    """The application: `look` makes a report, `why_unhealthy` names what is wrong, if anything,
+    `role` has the role's own measurements."""
 
     async def page(_request: web.Request) -> web.Response:
         return web.Response(text=render(await look()), content_type="text/html")
@@ -34,7 +36,7 @@ def status_app(look: Look, why_unhealthy: Healthy) -> web.Application:
         return web.json_response((await look()).to_data())
 
     async def prometheus(_request: web.Request) -> web.Response:
-        body = metrics.exposition(await look())
+        body = metrics.exposition(await look(), role)
         return web.Response(body=body, headers={"Content-Type": metrics.CONTENT_TYPE})
 
     async def health(_request: web.Request) -> web.Response:

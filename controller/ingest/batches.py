@@ -31,10 +31,7 @@ def sift(rows: Sequence[RowT], committed: RangeSet) -> Sifted[RowT]:
     """A number counts once, whatever is sent again; of rows that repeat in a batch the first."""
     numbers = [row.seq for row in rows]
     in_a_run = bool(numbers) and numbers == list(range(numbers[0], numbers[0] + len(numbers)))
-    if in_a_run:
-        given = RangeSet(((numbers[0], numbers[-1]),))
-    else:
-        given = RangeSet.of_numbers(numbers)
+    given = RangeSet(((numbers[0], numbers[-1]),)) if in_a_run else RangeSet.of_numbers(numbers)
     known = given.intersection(committed)
     if not known and len(given) == len(rows):
         new = tuple(rows)

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 import aiohttp
 
@@ -28,7 +29,7 @@ _KEEP_ALIVE_S = 5.0  # shorter than a poll interval: a write never meets a conne
 
 @dataclass(frozen=True, slots=True)
 class HttpReply:
-    """An answer with a status below 300 (400 where redirects are accepted). Header names are as
+    """An answer with a status below 300 (400 to a form). Header names are as
     sent; look-ups ignore case. `cookies` names those it sets; the session keeps them."""
 
     status: int
@@ -83,28 +84,51 @@ class HttpDevice:
         method: str,
         path: str,
         *,
-        data: bytes | None = None,
         json_body: object = None,
         headers: Mapping[str, str] | None = None,
         deadline_s: float | None = None,
-        accept_redirect: bool = False,
     ) -> HttpReply:
-        """Sends one request; `path` begins with "/" and may carry a query. A redirect is an error,
-        or with `accept_redirect` the answer itself (a login form that sets its cookie so).
-        `json_body` is sent as JSON in place of `data`; None sends no body.
+        """Sends one request; `path` begins with "/" and may carry a query. A redirect is an error.
+        A `json_body` of None sends no body.
 
         Raises `DeviceTimeoutError`, `DeviceUnreachableError` (refused, reset, cut off),
         `MalformedReplyError` (not HTTP, or a body above 1 MiB), `NotAuthorisedError` (401, 403),
         `DeviceRefusedError` (any other status from 300 on, its code the status).
         """
-        what = f"{method} {path}"
+        data: bytes | None = None
         if json_body is not None:
             data = json.dumps(json_body, separators=(",", ":")).encode()
             headers = {**(headers or {}), "Content-Type": "application/json"}
+        reply = await self._within(deadline_s, method, path, data, headers)
+        if reply.status >= 300:
+            raise status_error(reply.status, f"{method} {path}", reply.body)
+        return reply
+
+    async def submit_form(
+        self, path: str, form: Mapping[str, str], *, deadline_s: float | None = None
+    ) -> HttpReply:
+        """Posts a form as a browser does. A redirect is an answer: a login sets its cookie with
+        one. Raises as `request` does, for a status from 400 on."""
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        data = urlencode(form).encode()
+        reply = await self._within(deadline_s, "POST", path, data, headers)
+        if reply.status >= 400:
+            raise status_error(reply.status, f"POST {path}", reply.body)
+        return reply
+
+    async def _within(
+        self,
+        deadline_s: float | None,
+        method: str,
+        path: str,
+        data: bytes | None,
+        headers: Mapping[str, str] | None,
+    ) -> HttpReply:
+        what = f"{method} {path}"
         within_s = self._deadline_s if deadline_s is None else deadline_s
         try:
             async with asyncio.timeout(within_s):
-                reply = await self._exchange(what, method, path, data, headers)
+                return await self._exchange(method, path, data, headers)
         except TimeoutError as error:
             raise DeviceTimeoutError(f"{what}: no answer within {within_s:g} s") from error
         except aiohttp.ClientResponseError as error:
@@ -113,9 +137,6 @@ class HttpDevice:
             raise DeviceUnreachableError(f"{what}: no such address") from error
         except (aiohttp.ClientError, OSError) as error:
             raise DeviceUnreachableError(f"{what}: {error!r}"[:160]) from error
-        if reply.status >= (400 if accept_redirect else 300):
-            raise status_error(reply.status, what, reply.body)
-        return reply
 
     async def request_json(
         self,
@@ -154,7 +175,6 @@ class HttpDevice:
 
     async def _exchange(
         self,
-        what: str,
         method: str,
         path: str,
         data: bytes | None,
@@ -167,7 +187,7 @@ class HttpDevice:
             async for chunk in response.content.iter_chunked(64 * 1024):
                 body += chunk
                 if len(body) > MAX_BODY_BYTES:
-                    raise MalformedReplyError(f"{what}: a body above {MAX_BODY_BYTES} bytes")
+                    raise MalformedReplyError(f"{method} {path}: a body above {MAX_BODY_BYTES} B")
             cookies = frozenset(response.cookies)
             return HttpReply(response.status, bytes(body), response.headers, cookies)
 

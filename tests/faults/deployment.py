@@ -53,9 +53,13 @@ class Deployment:
         }
 
     def __enter__(self) -> Self:
-        for name in self._starts:
-            self.start(name)
-        self._wait_until_born()
+        try:
+            for name in self._starts:
+                self.start(name)
+            self._wait_until_born()
+        except BaseException:
+            self._end()
+            raise
         return self
 
     def __exit__(
@@ -64,10 +68,7 @@ class Deployment:
         _error: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None:
-        for name in reversed(self._starts):
-            self.kill(name)
-        self.machines.stop()
-        self._loop.close()
+        self._end()
 
     def start(self, name: str) -> None:
         """Starts one of "broker", "controller", "agent"."""
@@ -158,6 +159,12 @@ class Deployment:
     def agent_database(self) -> Path:
         """The agent's SQLite file."""
         return self.disk.folder / "agent.sqlite"
+
+    def _end(self) -> None:
+        for name in reversed(self._starts):
+            self.kill(name)
+        self.machines.stop()
+        self._loop.close()
 
     def _plan(self) -> single_node.SingleNode:
         return single_node.SingleNode(

@@ -5,7 +5,6 @@ LuCI, which alone names the MAC address, has a session of its own under the same
 """
 
 import asyncio
-from urllib.parse import urlencode
 
 from firmware_bridges.capabilities import MinerCapabilities
 from firmware_bridges.errors import (
@@ -171,14 +170,7 @@ class GraphqlMiner:
                 "luci_username": settings.username,
                 "luci_password": read_secret(settings.password_file),
             }
-            await luci.request(
-                "POST",
-                LUCI,
-                data=urlencode(form).encode(),
-                headers={"Content-Type": "application/x-www-form-urlencoded"},
-                deadline_s=deadline.left_s(),
-                accept_redirect=True,
-            )
+            await luci.submit_form(LUCI, form, deadline_s=deadline.left_s())
             reply = await luci.request("GET", LUCI_NETWORK, deadline_s=deadline.left_s())
         except DeviceError as error:
             return error.unknown()

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from firmware_bridges.capabilities import MinerCapabilities, PowerRange
 from firmware_bridges.errors import (
     DeviceError,
+    DeviceRefusedError,
     MalformedReplyError,
     NotAuthorisedError,
     NotSupportedError,
@@ -38,11 +39,7 @@ class RestMiner:
     async def capabilities(self, deadline: Deadline) -> MinerCapabilities:
         """The power range is the tuner's, asked once."""
         if self._settings.password_file is not None and self._range is None:
-            reply = await self._call("GET", rest_reading.CONSTRAINTS, deadline)
-            source = rest_reading.opened(reply, rest_reading.CONSTRAINTS)
-            if isinstance(source, DeviceError):
-                raise source
-            self._range = rest_reading.power_range(source)
+            self._range = await self._told_range(deadline)
         return self._settings.capabilities(self._range)
 
     async def read(self, deadline: Deadline) -> MinerReading:
@@ -91,6 +88,18 @@ class RestMiner:
             raise NotSupportedError("without a password_file this miner is only read")
         await self._call("PUT", "actions/reboot", deadline)
         self._token = None
+
+    async def _told_range(self, deadline: Deadline) -> PowerRange | None:
+        try:
+            reply = await self._call("GET", rest_reading.CONSTRAINTS, deadline)
+        except NotAuthorisedError:
+            raise
+        except DeviceRefusedError:
+            return None  # an early version, which does not tell
+        source = rest_reading.opened(reply, rest_reading.CONSTRAINTS)
+        if isinstance(source, DeviceError):
+            raise source
+        return rest_reading.power_range(source)
 
     async def _attempted(
         self, endpoints: Iterable[str], deadline: Deadline

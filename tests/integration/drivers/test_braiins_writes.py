@@ -95,6 +95,16 @@ async def test_the_rest_api_tells_its_power_range_and_the_settings_narrow_it(
     assert (narrowed.least_w, narrowed.most_w) == (1_500, 2_900)
 
 
+async def test_a_rest_api_that_tells_no_range_leaves_it_to_the_settings(tmp_path: Path) -> None:
+    silent = persona("rest", replay={})  # every read is answered with 404
+    async with braiins(tmp_path, silent, api="rest") as site:
+        assert (await site.miner.capabilities()).power_limit is None
+    async with braiins(tmp_path, silent, api="rest", **RANGE) as site:
+        limit = (await site.miner.capabilities()).power_limit
+    assert limit is not None
+    assert (limit.least_w, limit.most_w) == (1_500, 2_900)
+
+
 async def test_over_graphql_there_is_no_limit_without_a_range_in_the_settings(
     tmp_path: Path,
 ) -> None:

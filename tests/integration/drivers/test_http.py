@@ -89,15 +89,21 @@ async def test_a_body_of_falsehood_is_still_a_body(device: HttpDevice) -> None:
     assert (await device.request_json("POST", "/echo", json_body=False))["body"] == "false"
 
 
-async def test_a_redirect_is_an_error_unless_it_is_accepted_and_its_cookie_is_kept(
+async def test_a_redirect_is_an_error_but_answers_a_form_and_its_cookie_is_kept(
     device: HttpDevice,
 ) -> None:
     with pytest.raises(DeviceRefusedError) as caught:
         await device.request("POST", "/login")
     assert caught.value.code == 302
-    reply = await device.request("POST", "/login", accept_redirect=True)
+    reply = await device.submit_form("/login", {"user": "root", "password": "a b&c"})
     assert reply.cookies == {"session_id"}
     assert (await device.request_json("GET", "/echo"))["cookie"] == "s1"
+
+
+async def test_a_form_is_sent_encoded(device: HttpDevice) -> None:
+    answer = (await device.submit_form("/echo", {"password": "a b&c"})).json("echo")
+    assert answer["body"] == "password=a+b%26c"
+    assert answer["type"] == "application/x-www-form-urlencoded"
 
 
 @pytest.mark.parametrize(

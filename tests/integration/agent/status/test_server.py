@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request
+from prometheus_client import CollectorRegistry
 
 from agent.cli import fetch_status
 from agent.status.report import StatusReport
@@ -28,7 +29,7 @@ async def look() -> StatusReport:
 
 @pytest.fixture
 async def client(health: SimpleNamespace) -> AsyncIterator[Client]:
-    app = status_app(look, lambda: health.problem)
+    app = status_app(look, lambda: health.problem, CollectorRegistry())
     async with TestClient(TestServer(app)) as made:
         yield made
 
@@ -91,8 +92,13 @@ def test_loopback_names_are_told_from_others(host: str, local: bool) -> None:
     assert is_local(host) is local
 
 
+def quiet_app() -> web.Application:
+    """The page of an agent whom nothing ails."""
+    return status_app(look, lambda: None, CollectorRegistry())
+
+
 async def test_a_free_port_is_written_down_for_the_command_line(tmp_path: Path) -> None:
-    server = await StatusServer.start(status_app(look, lambda: None), "127.0.0.1", 0)
+    server = await StatusServer.start(quiet_app(), "127.0.0.1", 0)
     try:
         server.write_address(tmp_path / "status-address")
         address = (tmp_path / "status-address").read_text(encoding="utf-8").strip()
@@ -103,10 +109,10 @@ async def test_a_free_port_is_written_down_for_the_command_line(tmp_path: Path) 
 
 
 async def test_a_taken_port_is_an_error(tmp_path: Path) -> None:
-    first = await StatusServer.start(status_app(look, lambda: None), "127.0.0.1", 0)
+    first = await StatusServer.start(quiet_app(), "127.0.0.1", 0)
     try:
         with pytest.raises(OSError, match="in use"):
-            await StatusServer.start(status_app(look, lambda: None), "127.0.0.1", first.port)
+            await StatusServer.start(quiet_app(), "127.0.0.1", first.port)
     finally:
         await first.stop()
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from prometheus_client import CollectorRegistry, Counter
 
 from agent.role import DeviceStatus, RoleStatus
 from agent.status import metrics
@@ -88,7 +89,11 @@ def test_the_text_has_a_line_a_device() -> None:
 
 
 def test_metrics_carry_figures_and_leave_out_what_is_unknown() -> None:
-    text = metrics.exposition(report(clock=ClockReport(None, None, jumped=False))).decode()
+    role = CollectorRegistry()
+    Counter("bes_role_things", "Counted by the role", registry=role).inc(7)
+    shown = report(clock=ClockReport(None, None, jumped=False))
+    text = metrics.exposition(shown, role).decode()
+    assert "bes_role_things_total 7.0" in text
     for line in (
         'bes_agent_rows_not_acked{stream="telemetry"} 1234.0',
         "bes_agent_link_up 1.0",

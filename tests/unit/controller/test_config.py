@@ -1,0 +1,57 @@
+"""The controller's configuration file and its overrides."""
+
+from pathlib import Path
+
+import pytest
+
+from controller.config import load_config
+from shared.errors import BadInputError
+
+GOOD = """
+[database]
+url = "sqlite:///controller.db"
+[[site]]
+id = "site-a"
+name = "Site A"
+nodes = ["site-a-01"]
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "controller.toml"
+    path.write_text(text)
+    return path
+
+
+def test_the_environment_overrides_single_keys(tmp_path: Path) -> None:
+    environment = {
+        "BES__HTTP__PORT": "9000",
+        "BES__DATABASE__URL": "sqlite:///other.db",
+        "BES__COLLECT__INTERVAL_S": "5",
+    }
+    config = load_config(written(tmp_path, GOOD), environment)
+    assert (config.http.port, config.database.url) == (9000, "sqlite:///other.db")
+    assert config.site[0].nodes == ("site-a-01",)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[database", "controller.toml"),
+        ("[http]\nport = 8080", "database"),
+        (GOOD + "[http]\nport = 70000", "http.port"),
+        (GOOD + "[http]\nprot = 1", "http.prot"),
+        (GOOD.replace("site-a-01", "Site A 01"), "site.0.nodes"),
+        (GOOD + '[[site]]\nid = "site-b"\nname = "B"\nnodes = ["site-a-01"]', "site"),
+        (GOOD + "[clock]\nrate = 0", "clock.rate"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_its_key(tmp_path: Path, text: str, named: str) -> None:
+    with pytest.raises(BadInputError, match=r"controller\.toml") as refused:
+        load_config(written(tmp_path, text), {})
+    assert named in refused.value.field
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInputError):
+        load_config(tmp_path / "nowhere.toml", {})

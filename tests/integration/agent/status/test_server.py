@@ -92,7 +92,7 @@ def test_loopback_names_are_told_from_others(host: str, local: bool) -> None:
     assert is_local(host) is local
 
 
-def quiet_app() -> web.Application:
+def quiet_app() -> Application:
     """The page of an agent whom nothing ails."""
     return status_app(look, lambda: None, CollectorRegistry())
 

@@ -106,8 +106,8 @@ class Performance:
 
     async def _act(self, command: Command, *, recover: bool) -> Outcome:
         """Carries out or recovers. An error of the role leaves the effect in doubt, never open."""
-        call = self._executor.recover if recover else self._executor.carry_out
-        acting = asyncio.ensure_future(_sendable(call(command.id, command.action)))
+        call = self._executor.recover(command.id, command.action) if recover else self._go(command)
+        acting = asyncio.ensure_future(_sendable(call))
         try:
             await asyncio.wait({acting})
         finally:
@@ -120,6 +120,13 @@ class Performance:
         log.error("carrying out a command crashed", command=command.id, exc_info=error)
         text = f"the agent's own error ({type(error).__name__}); look at the device"
         return Outcome(ReplyState.UNVERIFIED, Problem.CRASHED.value, text)
+
+    async def _go(self, command: Command) -> Outcome:
+        """Carries out, unless the clock jumped while the command was being marked as acting."""
+        if not self._moment().clock_trusted:
+            text = "the clock jumped before anything was sent"
+            return Outcome(ReplyState.REFUSED, Problem.CLOCK_UNTRUSTED.value, text)
+        return await self._executor.carry_out(command.id, command.action)
 
 
 async def _sendable(acting: Awaitable[Outcome]) -> Outcome:

@@ -90,10 +90,11 @@ class _Run:
         return sorted(actions, key=lambda entry: entry[0])
 
     def _order(self) -> None:
-        """An order whose power limit no other has, so that what a miner was told names it."""
+        """An order whose power limit no other comes near, so that what a miner was told, or shows,
+        names it."""
         number = self._ordered
         self._ordered += 1
-        self._deployment.order(name_of(number % COUNT), 2_001 + number, f"order-{number:04}")
+        self._deployment.order(name_of(number % COUNT), 1_200 + 250 * number, f"order-{number:04}")
 
     def _attack(self) -> None:
         with self._storage.read() as conn:
@@ -110,7 +111,8 @@ class _Run:
                 self._attacks[kind] += 1
 
     def _settle(self) -> None:
-        """Waits until what was accepted so far has arrived and every order is at an end."""
+        """Waits until what was accepted so far has arrived and every order is at an end. What is
+        accepted from here on may still lie in the agent's buffer when it is ended."""
         deadline = time.monotonic() + PATIENCE_S
         goal = verdict.accepted(self._deployment.agent_database)
         while time.monotonic() < deadline:

@@ -94,9 +94,10 @@ class IngestConfig(_Section):
 
 
 class WebConfig(_Section):
-    """`vendor_dir` holds uPlot's installed `dist` files."""
+    """`vendor_dir` holds uPlot's installed `dist` files; by default where npm puts them in the
+    checkout that this package runs from."""
 
-    vendor_dir: Path = Path("node_modules/uplot/dist")
+    vendor_dir: Path = Path(__file__).resolve().parents[1] / "node_modules" / "uplot" / "dist"
 
 
 class SiteConfig(_Section):

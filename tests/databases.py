@@ -69,7 +69,7 @@ def postgresql_server(*, durable: bool) -> Iterator[PostgreSql]:
     """A server in a temporary folder; `durable` False leaves out fsync, for tests only."""
     programs = postgresql_bin()
     if programs is None:
-        pytest.skip("PostgreSQL's server is not installed (Debian package postgresql)")
+        raise RuntimeError("PostgreSQL's server is not installed (Debian package postgresql)")
     folder = Path(tempfile.mkdtemp(prefix="bes-pg-"))
     user = _USER if os.geteuid() == 0 else None
     if user is not None:

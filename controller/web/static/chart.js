@@ -18,13 +18,17 @@ function options(width) {
     ticks: { stroke: () => colour("--line"), width: 1 },
     ...extra,
   });
+  const clock = (seconds) => {
+    const time = new Date(seconds * 1000).toISOString();
+    return time.slice(11, 16) === "00:00" ? time.slice(5, 10) : time.slice(11, 16);
+  };
   return {
     width,
     height: HEIGHT,
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
     scales: { price: { distr: 100, fwd: squeeze, bwd: spread } },
     axes: [
-      axis({}),
+      axis({ values: (_plot, marks) => marks.map(clock) }),
       axis({ scale: "kw", label: "kW", labelSize: 18, size: 58 }),
       axis({
         scale: "price",
@@ -34,6 +38,8 @@ function options(width) {
         size: 58,
         grid: { show: false },
         splits: (_plot, _axis, low, high) => MARKS.filter((mark) => mark >= low && mark <= high),
+        filter: (_plot, marks) => marks,
+        values: (_plot, marks) => marks.map((mark) => mark.toLocaleString("en")),
       }),
     ],
     series: [

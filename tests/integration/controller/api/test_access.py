@@ -16,7 +16,8 @@ from controller.access.tokens import BearerToken
 from controller.api.v1 import router
 from controller.changes import ChangeKind, record_change
 from controller.storage.engine import Storage
-from tests.integration.controller.api.conftest import TOKEN, Fleet, StoppedClock
+from tests.fleets import TOKEN, Fleet
+from tests.integration.controller.api.conftest import StoppedClock
 from tests.integration.controller.api.test_changing import ORDER
 
 SESSION_SEEN_AT_S = 4_000_000_000
@@ -35,7 +36,7 @@ def test_there_are_routes_to_guard() -> None:
     assert len(list(routes())) >= 20
 
 
-@pytest.mark.parametrize(("method", "path"), routes())
+@pytest.mark.parametrize(("method", "path"), list(routes()))
 @pytest.mark.parametrize("header", [None, "Bearer wrong", f"Basic {TOKEN}", TOKEN])
 def test_every_route_wants_the_token(
     stranger: TestClient, method: str, path: str, header: str | None

@@ -11,7 +11,8 @@ from controller.storage.engine import Storage
 from shared.messages.actions import SetSetpoint
 from shared.messages.command import verify
 from shared.setpoints import PowerLimit
-from tests.integration.controller.api.conftest import EVENTS, NOW_MS, SIGNER, Fleet
+from tests.fleets import EVENTS, NOW_MS, Fleet
+from tests.integration.controller.api.conftest import SIGNER
 
 API = "/api/v1"
 ORDER: dict[str, Any] = {

@@ -8,14 +8,7 @@ from sqlalchemy import insert
 
 from controller.storage import tables
 from controller.storage.engine import Storage
-from tests.integration.controller.api.conftest import (
-    NOW_MS,
-    TELEMETRY,
-    Fleet,
-    add_events,
-    add_rollups,
-    add_snapshots,
-)
+from tests.fleets import NOW_MS, TELEMETRY, Fleet, add_events, add_rollups, add_snapshots
 
 API = "/api/v1"
 

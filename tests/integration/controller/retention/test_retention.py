@@ -94,12 +94,11 @@ def test_a_class_kept_for_ever_loses_nothing(storage: Storage, job: RetentionJob
     assert days_left(storage, "telemetry") == list(DAYS)
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 @pytest.mark.usefixtures("kept_days")
 def test_whole_days_go_with_their_partition_on_postgresql(
     storage: Storage, job: RetentionJob
 ) -> None:
-    if not storage.is_postgresql:
-        pytest.skip("SQLite has no partitions")
     with storage.read() as conn:
         before = {name for name, _ in list_partitions(conn)}
     job.round()

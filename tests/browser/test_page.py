@@ -5,7 +5,7 @@ from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, expect
-from sqlalchemy import insert, update
+from sqlalchemy import insert
 
 from controller.changes import ChangeKind, record_change
 from controller.storage import tables
@@ -112,9 +112,15 @@ def test_hostile_text_is_shown_and_not_run(served: Served, visited: Visit) -> No
     add_event(served, Event(EventKind.DECISION, Severity.INFO, data))
     with served.storage.write() as conn:
         conn.execute(
-            update(tables.devices)
-            .where(tables.devices.c.name == "meter-01")
-            .values(name=HOSTILE, family=HOSTILE)
+            insert(tables.devices).values(
+                node="a-01",
+                name=HOSTILE,
+                kind="sensor",
+                family=HOSTILE,
+                facts={},
+                declared=True,
+                first_seen_ms=0,
+            )
         )
     tell(served, ChangeKind.NODE, "a-01")
     expect(page.locator(".alarms li").first).to_contain_text(HOSTILE)

@@ -63,9 +63,10 @@ def served(tmp_path: Path) -> Iterator[Served]:
     storage.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium."""
+    """Debian's Chromium. Playwright runs an event loop in this thread, in which no asynchronous
+    test can run: so it ends with the module."""
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=_ARGUMENTS)
         yield chromium

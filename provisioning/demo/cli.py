@@ -26,8 +26,6 @@ def main(argv: Sequence[str]) -> int:
         wishes = Wishes(Path(folder), arguments.speed, arguments.port, _say)
         try:
             return asyncio.run(_run(wishes, arguments.json, leave=arguments.exit))
-        except KeyboardInterrupt:
-            return 130
         except (ChildError, TimeoutError) as error:
             sys.stderr.write(f"bes demo: {error}\n")
             return 1
@@ -36,7 +34,9 @@ def main(argv: Sequence[str]) -> int:
 async def _run(wishes: Wishes, report: Path | None, *, leave: bool) -> int:
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     if task is not None:
-        loop.add_signal_handler(signal.SIGTERM, task.cancel)
+        # Also where this process was started with SIGINT ignored, as a shell's background jobs are.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, task.cancel)
     player = Player(wishes)
     try:
         summary = await player.play()

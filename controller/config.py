@@ -95,7 +95,7 @@ class IngestConfig(_Section):
 
 class WebConfig(_Section):
     """`vendor_dir` holds uPlot's installed `dist` files; by default where npm puts them in the
-    checkout that this package runs from."""
+    checkout that this package runs from. In a file, it is relative to that file's folder."""
 
     vendor_dir: Path = Path(__file__).resolve().parents[1] / "node_modules" / "uplot" / "dist"
 
@@ -147,13 +147,15 @@ def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Con
         raise BadInputError(str(path), str(error), "TOML") from error
     merged = _overridden(data, os.environ if environment is None else environment)
     try:
-        return ControllerConfig.model_validate(merged)
+        config = ControllerConfig.model_validate(merged)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
         raise BadInputError(
             f"{path}: {key}", f"{first.get('input')!r:.80}", first["msg"]
         ) from error
+    web = WebConfig(vendor_dir=path.resolve().parent / config.web.vendor_dir)
+    return config.model_copy(update={"web": web})
 
 
 def _overridden(data: dict[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from controller.clock import SystemClock
 from controller.config import ControllerConfig, DatabaseConfig, HttpConfig
 from controller.storage.engine import Storage
 from controller.storage.migrate import migrate
-from tests.fleets import TOKEN
+from tests.fleets import TOKEN, Fleet, add_rollups, add_snapshots, enter_fleet
 
 PATIENCE_MS = 30_000
 _ARGUMENTS = [
@@ -26,15 +26,54 @@ _ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+_TELL_VIOLATIONS = """
+addEventListener("securitypolicyviolation", (event) => {
+  console.error(`policy violated: ${event.violatedDirective} ${event.blockedURI}`);
+});
+"""
 
 
 @dataclass(slots=True)
 class Served:
-    """A controller's address and its database."""
+    """A controller that serves people: its address and its database."""
 
-    address: str
+    config: ControllerConfig
     storage: Storage
     clock: SystemClock = field(default_factory=SystemClock)
+    port: int = 0
+    _server: uvicorn.Server | None = None
+    _thread: threading.Thread | None = None
+
+    @property
+    def address(self) -> str:
+        """As a browser takes it."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Serves, on the port that it had before if it had one."""
+        application = create_app(self.config, Role.API)
+        server = uvicorn.Server(
+            uvicorn.Config(
+                application,
+                host="127.0.0.1",
+                port=self.port,
+                log_level="warning",
+                timeout_graceful_shutdown=1,
+            )
+        )
+        self._server, self._thread = server, threading.Thread(target=server.run, daemon=True)
+        self._thread.start()
+        deadline = time.monotonic() + 60
+        while not server.started and time.monotonic() < deadline:
+            time.sleep(0.02)
+        self.port = server.servers[0].sockets[0].getsockname()[1]
+
+    def stop(self) -> None:
+        """Ends it, with all its connections."""
+        if self._server is not None and self._thread is not None:
+            self._server.should_exit = True
+            self._thread.join(60)
+        self._server = self._thread = None
 
 
 @pytest.fixture
@@ -48,19 +87,21 @@ def served(tmp_path: Path) -> Iterator[Served]:
     config = ControllerConfig(
         database=DatabaseConfig(url=url), http=HttpConfig(token_file=token_file)
     )
-    server = uvicorn.Server(
-        uvicorn.Config(create_app(config, Role.API), host="127.0.0.1", port=0, log_level="warning")
-    )
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    deadline = time.monotonic() + 60
-    while not server.started and time.monotonic() < deadline:
-        time.sleep(0.02)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield Served(f"http://127.0.0.1:{port}", storage)
-    server.should_exit = True
-    thread.join(60)
+    controller = Served(config, storage)
+    controller.start()
+    yield controller
+    controller.stop()
     storage.close()
+
+
+@pytest.fixture
+def fleet(served: Served) -> Fleet:
+    """A site with a miner and a meter that reports now."""
+    now_ms = served.clock.now_ms()
+    fleet = enter_fleet(served.storage, now_ms)
+    add_snapshots(served.storage, fleet, 3, now_ms - 3_000)
+    add_rollups(served.storage, fleet.whole, "power_w", [3_200.0] * 5, now_ms - 600_000)
+    return fleet
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +134,8 @@ def visit(context: BrowserContext, address: str) -> Visit:
     )
     page.on("pageerror", lambda error: visited.complaints.append(str(error)))
     page.on("request", lambda request: visited.hosts.add(request.url.split("/")[2]))
+    page.on("websocket", lambda socket: visited.hosts.add(socket.url.split("/")[2]))
+    page.add_init_script(_TELL_VIOLATIONS)
     page.goto(address)
     return visited
 
@@ -102,3 +145,15 @@ def sign_in(page: Page) -> None:
     page.fill("#token", TOKEN)
     page.click("button")
     page.wait_for_selector("#link[data-state=live]")
+
+
+@pytest.fixture
+def visited(served: Served, fleet: Fleet, browser: Browser) -> Iterator[Visit]:
+    """The page, signed in, at 1280 pixels; nothing may have gone wrong on it in the end."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    seen = visit(context, served.address)
+    sign_in(seen.page)
+    yield seen
+    context.close()
+    assert seen.complaints == []
+    assert seen.hosts == {served.address.removeprefix("http://")}

@@ -52,6 +52,15 @@ def test_a_wrong_file_is_refused_with_its_key(tmp_path: Path, text: str, named: 
     assert named in refused.value.field
 
 
+def test_the_page_s_library_is_found_from_the_file_or_from_the_checkout(tmp_path: Path) -> None:
+    given = load_config(written(tmp_path, GOOD + '[web]\nvendor_dir = "vendor"'), {})
+    assert given.web.vendor_dir == tmp_path / "vendor"
+    absolute = load_config(written(tmp_path, GOOD), {"BES__WEB__VENDOR_DIR": "/srv/uplot"})
+    assert absolute.web.vendor_dir == Path("/srv/uplot")
+    default = load_config(written(tmp_path, GOOD), {}).web.vendor_dir
+    assert default == Path(__file__).parents[3] / "node_modules" / "uplot" / "dist"
+
+
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInputError):
         load_config(tmp_path / "nowhere.toml", {})

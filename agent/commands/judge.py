@@ -117,9 +117,9 @@ def judge(command: Command, kept: Kept, moment: Moment, why_not: str | None) -> 
     if command.seq <= kept.marks.last_accepted:
         text = f"number {command.seq} is not above {kept.marks.last_accepted}, the last accepted"
         return Decline(ReplyState.REFUSED, Problem.OLD_NUMBER, text)
-    untimely = _untimely(command, kept.marks, moment)
-    if untimely is not None:
-        return untimely
+    decline = untimely(command, kept.marks, moment)
+    if decline is not None:
+        return decline
     if not kept.room:
         text = "too many commands are open or kept on this node"
         return Decline(ReplyState.REFUSED, Problem.BUSY, text, keep=False)
@@ -133,9 +133,9 @@ def judge_again(
 ) -> Decline | None:
     """Whether an admitted command must end unperformed, asked just before a device is touched
     (for the first time, or again after a crash); None when it may go on."""
-    untimely = _untimely(command, marks, moment)
-    if untimely is not None:
-        return untimely
+    decline = untimely(command, marks, moment)
+    if decline is not None:
+        return decline
     if why_not is not None:
         return Decline(ReplyState.REFUSED, Problem.NOT_NOW, why_not)
     return None
@@ -168,7 +168,8 @@ def marks_after(marks: Marks, command: Command, verdict: Verdict, moment: Moment
     )
 
 
-def _untimely(command: Command, marks: Marks, moment: Moment) -> Decline | None:
+def untimely(command: Command, marks: Marks, moment: Moment) -> Decline | None:
+    """Why this moment is none at which the command may act; None when it is one."""
     if not moment.clock_trusted:
         text = "this node's clock jumped and is not synchronised; no order's times can be judged"
         return Decline(ReplyState.REFUSED, Problem.CLOCK_UNTRUSTED, text)

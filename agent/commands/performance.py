@@ -10,7 +10,7 @@ import structlog
 from agent.buffer.errors import StorageFullError
 from agent.commands import answers, journal
 from agent.commands.executor import Executor, Outcome
-from agent.commands.judge import Decline, Moment, Problem, doubt, judge_again
+from agent.commands.judge import Decline, Marks, Moment, Problem, doubt, judge_again, untimely
 from agent.commands.lifecycle import CommandEvent, CommandState
 from agent.commands.policy import Address, CommandStats
 from agent.database import Database
@@ -106,8 +106,7 @@ class Performance:
 
     async def _act(self, command: Command, *, recover: bool) -> Outcome:
         """Carries out or recovers. An error of the role leaves the effect in doubt, never open."""
-        call = self._executor.recover(command.id, command.action) if recover else self._go(command)
-        acting = asyncio.ensure_future(_sendable(call))
+        acting = asyncio.ensure_future(_sendable(self._go(command, recover=recover)))
         try:
             await asyncio.wait({acting})
         finally:
@@ -121,11 +120,16 @@ class Performance:
         text = f"the agent's own error ({type(error).__name__}); look at the device"
         return Outcome(ReplyState.UNVERIFIED, Problem.CRASHED.value, text)
 
-    async def _go(self, command: Command) -> Outcome:
-        """Carries out, unless the clock jumped while the command was being marked as acting."""
-        if not self._moment().clock_trusted:
-            text = "the clock jumped before anything was sent"
-            return Outcome(ReplyState.REFUSED, Problem.CLOCK_UNTRUSTED.value, text)
+    async def _go(self, command: Command, *, recover: bool) -> Outcome:
+        """Acts, unless its time ended or the clock jumped while `acting` was being written down:
+        a disk can hold up a commit for longer than a command lives."""
+        late = untimely(command, Marks(), self._moment())
+        if late is not None:
+            decline = doubt(late) if recover else late
+            state = ReplyState.UNVERIFIED if recover else ReplyState.REFUSED
+            return Outcome(state, decline.problem.value, f"nothing was sent: {decline.text}")
+        if recover:
+            return await self._executor.recover(command.id, command.action)
         return await self._executor.carry_out(command.id, command.action)
 
 

@@ -34,10 +34,8 @@ class World(Clock):
     locked: set[str] = field(default_factory=set)
     outcome: Outcome = field(default_factory=lambda: Outcome(ReplyState.DONE))
     error: Exception | None = None
-    asked: dict[str, Moment] = field(default_factory=dict)
-    """When the role was last asked whether a command may act: the moment of its judgement."""
     begun: list[tuple[str, Moment]] = field(default_factory=list)
-    """Each beginning of a command, with the moment by which it was judged."""
+    """Each beginning of a command, with its moment."""
     steps: asyncio.Semaphore | None = None
     """Where set, each step of a role waits for it."""
 
@@ -58,13 +56,24 @@ class PretendedRole:
         self._world = world
 
     def why_not(self, command: Command) -> str | None:
-        self._world.asked[command.id] = self._world.moment()
         device = str(command.action.to_params()["device"])
         return f"{device} is locked out" if device in self._world.locked else None
 
     async def carry_out(self, command_id: str, action: Action) -> Outcome:
         del action
         self._begin(command_id)
+        return await self._touch(command_id)
+
+    async def recover(self, command_id: str, action: Action) -> Outcome:
+        del action
+        self._begin(command_id)
+        self._world.recovered.append(command_id)
+        await self._pause()
+        if command_id in self._world.touched:
+            return self._world.outcome
+        return await self._touch(command_id)
+
+    async def _touch(self, command_id: str) -> Outcome:
         await self._pause()
         if self._world.error is not None:
             raise self._world.error
@@ -72,16 +81,8 @@ class PretendedRole:
         await self._pause()
         return self._world.outcome
 
-    async def recover(self, command_id: str, action: Action) -> Outcome:
-        self._begin(command_id)
-        self._world.recovered.append(command_id)
-        await self._pause()
-        if command_id in self._world.touched:
-            return self._world.outcome
-        return await self.carry_out(command_id, action)
-
     def _begin(self, command_id: str) -> None:
-        self._world.begun.append((command_id, self._world.asked[command_id]))
+        self._world.begun.append((command_id, self._world.moment()))
 
     async def _pause(self) -> None:
         if self._world.steps is not None:

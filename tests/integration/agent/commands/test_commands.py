@@ -15,19 +15,9 @@ from agent.database import StorageFullError
 from shared.messages import cbor
 from shared.messages.command import Command, sign
 from shared.messages.reply import ReplyState
-from tests.integration.agent.commands.node import Node, World, begin, running
+from tests.integration.agent.commands.node import World, running
+from tests.integration.agent.commands.sending import send, states
 from tests.unit.agent.commands.orders import KEY, KEY_ID, KEYS, NOW_MS, OTHER_KEY, order, signed
-
-
-def states(replies: list[Any], command_id: str) -> list[str]:
-    return [reply.state.value for reply in replies if reply.command_id == command_id]
-
-
-async def send(node: Node, seq: int, device: str = "miner-1", **changes: Any) -> Command:
-    changes.setdefault("stream", node.stream)
-    command = order(seq, device, **changes)
-    await node.commands.receive(signed(command))
-    return command
 
 
 async def test_a_command_is_accepted_acted_on_once_and_answered(tmp_path: Path) -> None:
@@ -332,56 +322,4 @@ async def test_a_lost_database_refuses_what_was_meant_for_the_old_one(tmp_path: 
         await node.commands.idle()
         (reply,) = await node.replies()
     assert reply.problem == "foreign_stream"
-    assert world.touched == []
-
-
-async def cut_after(folder: Path, world: World, steps: int) -> Command:
-    """A life that is cut off once its one command went so many steps."""
-    world.steps = asyncio.Semaphore(0)
-    async with asyncio.timeout(120):
-        node = await begin(folder, world)
-        command = await send(node, 1)
-        await node.settled()
-        for _ in range(steps):
-            world.steps.release()
-            await node.settled()
-        await node.cut_off()
-    world.steps = None
-    return command
-
-
-@pytest.mark.parametrize("steps", [0, 1])
-async def test_a_command_cut_off_while_acting_is_read_back_and_acts_once(
-    tmp_path: Path, steps: int
-) -> None:
-    world = World()
-    command = await cut_after(tmp_path, world, steps)
-    assert world.touched == [command.id] * steps
-    async with running(tmp_path, world) as node:
-        await node.commands.idle()
-        replies = await node.replies()
-    assert states(replies, command.id) == ["accepted", "done"]
-    assert world.recovered == [command.id]
-    assert world.touched == [command.id]
-
-
-async def test_a_cut_off_command_that_expired_meanwhile_is_not_finished(tmp_path: Path) -> None:
-    world = World()
-    command = await cut_after(tmp_path, world, 0)
-    world.time_ms = command.expires_at_ms
-    async with running(tmp_path, world) as node:
-        await node.commands.idle()
-        replies = await node.replies()
-    assert states(replies, command.id) == ["accepted", "unverified"]
-    assert replies[-1].problem == "cut_off"
-    assert world.touched == []
-
-
-async def test_a_command_whose_key_is_withdrawn_meanwhile_is_not_finished(tmp_path: Path) -> None:
-    world = World()
-    command = await cut_after(tmp_path, world, 0)
-    async with running(tmp_path, world, CommandPolicy({})) as node:
-        await node.commands.idle()
-        replies = await node.replies()
-    assert states(replies, command.id) == ["accepted", "unverified"]
     assert world.touched == []

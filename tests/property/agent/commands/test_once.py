@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -190,6 +191,18 @@ async def tell(folder: Path, script: list[Happening]) -> tuple[Story, list[Reply
 @settings(max_examples=120)
 @given(scripts)
 def test_no_command_acts_twice_and_none_that_must_not(script: list[Happening]) -> None:
+    hold(script)
+
+
+@pytest.mark.soak
+@settings(max_examples=4_000)
+@given(scripts)
+def test_no_command_acts_twice_in_many_lives(script: list[Happening]) -> None:
+    hold(script)
+
+
+def hold(script: list[Happening]) -> None:
+    """Plays a script and holds what came of it against the rules."""
     with tempfile.TemporaryDirectory() as folder:
         story, replies = asyncio.run(tell(Path(folder), script))
     touched = story.world.touched

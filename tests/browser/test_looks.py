@@ -92,6 +92,8 @@ def test_the_page_fits_and_all_its_text_is_readable(
     fill(served)
     seen = opened(served, browser, width, scheme)
     assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
+    for cell in seen.page.get_by_role("row", name="miner-01").get_by_role("cell").all():
+        expect(cell).to_be_visible()
     assert seen.page.evaluate(_WIDE, width) == []
     assert seen.page.evaluate(_FAINT, 4.5) == []
     seen.page.context.close()

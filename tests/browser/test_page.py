@@ -15,6 +15,14 @@ HOSTILE = "<img src=x onerror=\"document.title='taken'\">"
 
 expect.set_options(timeout=PATIENCE_MS)
 
+# Notes each word that the link shows from now on.
+_NOTE_LINK = """() => {
+  window.links = [];
+  const link = document.getElementById("link");
+  const note = () => window.links.push(link.textContent);
+  new MutationObserver(note).observe(link, { childList: true });
+}"""
+
 
 def decision(price: str, stopped: int, **more: Any) -> Event:
     """A decision in the form in which a site tells it."""
@@ -213,8 +221,13 @@ def test_a_refresh_that_failed_is_made_up_for(
     sign_in(page)
     expect(page.locator("#link")).to_have_text("live")
     page.route("**/overview", lambda route: route.fulfill(status=503, body="busy"))
+    page.evaluate(_NOTE_LINK)
     tell(served, ChangeKind.TELEMETRY, "1")
     expect(page.locator("#link")).to_have_text("lost")
+    for _ in range(2):
+        with page.expect_request("**/overview"):
+            pass
+    assert page.evaluate("window.links") == ["lost"]
     page.unroute("**/overview")
     expect(page.locator("#link")).to_have_text("live")
     context.close()

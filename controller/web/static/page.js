@@ -59,8 +59,8 @@ class Page {
     }
     try {
       if (this.sitesStale) await this.readSites();
-      await Promise.all([...this.views.values()].map((view) => view.refresh()));
-      this.failing = false;
+      const read = await Promise.all([...this.views.values()].map((view) => view.refresh()));
+      this.failing = read.includes(false);
     } catch (error) {
       this.failing = true;
       console.info(String(error));

@@ -26,6 +26,7 @@ export class SiteView {
     this.decisions = new KeyedList(this.root.querySelector(".decisions"), "None yet.");
     this.nodes = new Map();
     this.stale = new Set(Object.keys(PARTS));
+    this.unread = new Set();
     this.notBefore = new Map();
     this.busy = false;
     this.rename(site.name);
@@ -45,17 +46,20 @@ export class SiteView {
   }
 
   // Reads again what is stale and due; never twice at a time, and at most a fifth of the time.
+  // Whether nothing is left that could not be read: what failed stays stale until it has been.
   async refresh() {
     const now = performance.now();
     const due = [...this.stale].filter((part) => now >= (this.notBefore.get(part) ?? 0));
-    if (this.busy || !due.length) return;
+    if (this.busy || !due.length) return !this.unread.size;
     this.busy = true;
     due.forEach((part) => this.stale.delete(part));
     try {
       if (due.includes("nodes")) await this.readNodes();
       const rest = { now: "readNow", alarms: "readAlarms", decisions: "readDecisions", power: "readPower" };
       await Promise.all(due.filter((part) => rest[part]).map((part) => this[rest[part]]()));
+      due.forEach((part) => this.unread.delete(part));
     } catch (error) {
+      due.forEach((part) => this.unread.add(part));
       due.forEach((part) => this.stale.add(part));
       throw error;
     } finally {
@@ -65,6 +69,7 @@ export class SiteView {
       }
       this.busy = false;
     }
+    return !this.unread.size;
   }
 
   async readNodes() {

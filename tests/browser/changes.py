@@ -1,6 +1,6 @@
 """What commits while the page is open: the row, and the change that tells of it."""
 
-from sqlalchemy import insert
+from sqlalchemy import func, insert, select
 
 from controller.changes import ChangeKind, record_change
 from controller.storage import tables
@@ -18,12 +18,13 @@ def tell(served: Served, kind: ChangeKind, subject: str) -> None:
 def add_event(served: Served, event: Event) -> None:
     """Commits an event of the node."""
     now_ms = served.clock.now_ms()
+    last_seq = select(func.max(tables.events.c.seq)).where(tables.events.c.stream == EVENTS)
     with served.storage.write() as conn:
         number = conn.execute(
             insert(tables.events).values(
                 node="a-01",
                 stream=EVENTS,
-                seq=now_ms,
+                seq=(conn.execute(last_seq).scalar() or 0) + 1,
                 device=event.device,
                 kind=event.kind.value,
                 severity=event.severity.value,

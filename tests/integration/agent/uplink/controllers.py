@@ -15,6 +15,7 @@ from shared.messages.topics import UP, Channel, parse_topic, topic
 from shared.ranges import RangeSet
 from tests.agents import PATIENCE_S
 from tests.brokers import CONTROLLER, HOST, Broker
+from tests.mqtt_client import send_at_once
 
 
 class FakeController:
@@ -44,6 +45,7 @@ class FakeController:
         )
         client.tls_set_context(self._broker.client_context(CONTROLLER))
         client.reconnect_delay_set(1, 1)
+        client.on_socket_open = send_at_once
         client.on_connect = self._on_connect
         client.on_subscribe = lambda *_: self.ready.set()
         client.on_message = self._on_message

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from firmware_bridges.errors import (
-    DeviceError,
     DeviceRefusedError,
     DeviceTimeoutError,
     DeviceUnreachableError,
@@ -19,6 +18,7 @@ from firmware_bridges.errors import (
 )
 from firmware_bridges.miners.extract import Source
 from firmware_bridges.miners.lenient_json import NotJsonError, loads
+from firmware_bridges.miners.replies import Raw, source_of
 
 PORT: Final = 4028
 MAX_REPLY_BYTES: Final = 1024 * 1024
@@ -137,10 +137,7 @@ def expect_success(reply: dict[str, Any], what: str) -> dict[str, Any]:
     return reply
 
 
-def reply_source(raw: bytes, what: str) -> Source:
-    """The reply, or the `DeviceError` that says why it is none: for readings, in which a part that
-    failed makes its own fields unknown and no others."""
-    try:
-        return expect_success(parse_reply(raw), what)
-    except DeviceError as error:
-        return error
+def reply_source(reply: Raw, what: str) -> Source:
+    """The reply parsed, or the `DeviceError` that says why there is none: for readings, in which a
+    part that failed makes its own fields unknown and no others."""
+    return source_of(reply, lambda body: expect_success(parse_reply(body), what))

@@ -7,7 +7,7 @@ from firmware_bridges.miners.extract import Source, flag, integer, items, one_of
 from firmware_bridges.readings import PoolReading
 from shared.measured import Measured, Unknown
 
-_ALIVE: Final = {
+ALIVE: Final = {
     "Alive": True,
     "Dead": False,
     "Disabled": False,
@@ -21,15 +21,18 @@ def pool_readings(reply: Source) -> Measured[tuple[PoolReading, ...]]:
     pools = items(reply, "POOLS", most=16)
     if isinstance(pools, Unknown):
         return pools
-    return tuple(_pool(at, pool) for at, pool in enumerate(pools) if raw(pool, "URL") != "")
+    return tuple(
+        pool_reading(at, pool, ALIVE) for at, pool in enumerate(pools) if raw(pool, "URL") != ""
+    )
 
 
-def _pool(at: int, pool: Mapping[str, Any]) -> PoolReading:
+def pool_reading(index: int, pool: Mapping[str, Any], alive: Mapping[str, bool]) -> PoolReading:
+    """One pool; `alive` says what its `Status` means."""
     return PoolReading(
-        index=at,
+        index=index,
         url=text(pool, "URL"),
         worker=text(pool, "User"),
-        alive=one_of(text(pool, "Status"), _ALIVE, "Status"),
+        alive=one_of(text(pool, "Status"), alive, "Status"),
         active=flag(pool, "Stratum Active"),
         accepted=integer(pool, "Accepted"),
         rejected=integer(pool, "Rejected"),

@@ -7,8 +7,9 @@ bounds OUT_OF_RANGE. Nothing is rounded to zero and no bool passes for a number.
 """
 
 import math
-from collections.abc import Mapping
-from typing import Any, Final, TypeAlias
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final, TypeAlias, TypeVar
 
 from firmware_bridges.errors import DeviceError
 from shared.measured import Measured, Reason, Unknown
@@ -21,6 +22,11 @@ Step: TypeAlias = str | int
 ABSENT: Final = Unknown(Reason.NOT_REPORTED)
 MAX_TEXT: Final = 200
 _LARGEST: Final = 1e18
+_COLD_C: Final = -60.0
+_HOT_C: Final = 250.0
+
+A = TypeVar("A")
+B = TypeVar("B")
 
 
 def raw(source: Source, *path: Step) -> Any:
@@ -69,6 +75,11 @@ def integer(
     return whole if whole == value else _malformed(path, value)
 
 
+def celsius(source: Source, *path: Step) -> Measured[float]:
+    """A temperature that a board, a chip or the air round them can have."""
+    return number(source, *path, low=_COLD_C, high=_HOT_C)
+
+
 def text(source: Source, *path: Step) -> Measured[str]:
     """A text, stripped, cut at 200 characters; a blank one is NOT_REPORTED."""
     value = raw(source, *path)
@@ -77,6 +88,12 @@ def text(source: Source, *path: Step) -> Measured[str]:
     if not isinstance(value, str):
         return _malformed(path, value)
     return value.strip()[:MAX_TEXT] or ABSENT
+
+
+def word(source: Source, *path: Step) -> Measured[str]:
+    """A text in lower case."""
+    value = text(source, *path)
+    return value if isinstance(value, Unknown) else value.lower()
 
 
 def flag(source: Source, *path: Step) -> Measured[bool]:
@@ -98,6 +115,24 @@ def items(source: Source, *path: Step, most: int = 64) -> Measured[tuple[Mapping
     if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
         return _malformed(path, value)
     return tuple(value[:most])
+
+
+def each(listed: Measured[tuple[A, ...]], make: Callable[[int, A], B]) -> Measured[tuple[B, ...]]:
+    """What `make` makes of every element and its index."""
+    if isinstance(listed, Unknown):
+        return listed
+    return tuple(make(index, element) for index, element in enumerate(listed))
+
+
+def iso_time_ms(value: Measured[str]) -> int | None:
+    """The moment of an ISO 8601 text with its offset; None for anything else."""
+    if isinstance(value, Unknown):
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+        return int(moment.timestamp() * 1000) if moment.tzinfo is not None else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def one_of(value: Measured[str], meanings: Mapping[str, bool], what: str) -> Measured[bool]:

@@ -9,7 +9,6 @@ import termios
 from dataclasses import dataclass
 from typing import Protocol
 
-from serial import SerialException
 from serial.serialposix import Serial
 
 from firmware_bridges.errors import (
@@ -19,6 +18,7 @@ from firmware_bridges.errors import (
 )
 from firmware_bridges.modbus.requests import Request
 from firmware_bridges.modbus.rtu_frames import find_reply, rtu_request
+from firmware_bridges.serial_port import PORT_ERRORS, release
 
 _BITS_PER_CHARACTER = 11
 _LEAST_SILENCE_S = 0.00175
@@ -27,7 +27,6 @@ _MID_FRAME_SILENCE_S = 0.25
 USB adapters and busy hosts deliver in pieces."""
 _MOST_BUFFER = 1_024
 _CHUNK = 512
-_PORT_ERRORS = (OSError, SerialException, termios.error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ class RtuLink:
             raise DeviceTimeoutError(
                 f"{self.parameters.path} unit {unit}: no reply in time"
             ) from error
-        except _PORT_ERRORS as error:
+        except PORT_ERRORS as error:
             self.close()
             raise DeviceUnreachableError(f"{self.parameters.path}: {error}") from error
         finally:
@@ -80,12 +79,7 @@ class RtuLink:
     def close(self) -> None:
         """See `Link.close`."""
         port, self._port = self._port, None
-        if port is None:
-            return
-        try:
-            port.close()
-        except _PORT_ERRORS:
-            return  # an unplugged adapter is closed as far as it can be
+        release(port)
 
     def _opened(self) -> int:
         if self._port is None:

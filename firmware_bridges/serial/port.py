@@ -1,20 +1,18 @@
 """A serial port with blocking calls, for a thread of its own."""
 
-import termios
 import threading
 import time
 from typing import Protocol
 
-from serial import SerialException
 from serial.serialposix import Serial
 
 from firmware_bridges.errors import DeviceTimeoutError, DeviceUnreachableError, MalformedReplyError
 from firmware_bridges.serial.line_protocol import MOST_LINE
 from firmware_bridges.serial.settings import SensorSettings
+from firmware_bridges.serial_port import PORT_ERRORS, release
 
 _SLICE_S = 0.1
 """How long one blocking call lasts; a caller that gave up is noticed after it."""
-_PORT_ERRORS = (OSError, SerialException, termios.error)
 
 
 class _Port(Protocol):
@@ -51,7 +49,7 @@ class LinePort:
                 if time.monotonic() >= until_s or given_up.is_set():
                     raise self._no_line(line)
                 line += port.read(1)
-        except _PORT_ERRORS as error:
+        except PORT_ERRORS as error:
             self.close()
             raise DeviceUnreachableError(f"{self._where}: {error}") from error
         return line
@@ -59,12 +57,7 @@ class LinePort:
     def close(self) -> None:
         """Releases the port; never raises."""
         port, self._port = self._port, None
-        if port is None:
-            return
-        try:
-            port.close()
-        except _PORT_ERRORS:
-            return  # an unplugged adapter is closed as far as it can be
+        release(port)
 
     def _no_line(self, line: bytes) -> DeviceTimeoutError | MalformedReplyError:
         if line:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+GARBAGE = b"\x15\x03\x01\x00\x02\x02\x0a<html>busy</html>\x00\xff\xfe"
+
 
 class Misbehaviour(StrEnum):
     """One way to fail."""
@@ -47,3 +49,14 @@ class Script:
             if self.remaining <= 0:
                 self.clear()
         return misbehaviour
+
+
+def distorted(reply: bytes, misbehaviour: Misbehaviour | None) -> bytes:
+    """What is sent in place of `reply`: half of it, garbage, or the reply itself."""
+    match misbehaviour:
+        case Misbehaviour.CUT_OFF:
+            return reply[: len(reply) // 2]
+        case Misbehaviour.GARBAGE:
+            return GARBAGE
+        case _:
+            return reply

@@ -1,28 +1,19 @@
-"""A TCP server for one-request-per-connection protocols, with misbehaviour built in."""
+"""TCP servers of simulated devices on loopback, with misbehaviour built in."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 
-from firmware_bridges.simulators.misbehaviour import Misbehaviour, Script
+from firmware_bridges.simulators.misbehaviour import Misbehaviour, Script, distorted
 
 Exchange = Callable[[asyncio.StreamReader], Awaitable[bytes | None]]
 """Reads one request from the connection and gives the reply's bytes; None ends the connection."""
 
-GARBAGE = b"\x15\x03\x01\x00\x02\x02\x0a<html>busy</html>\x00\xff\xfe"
 
+class TcpServer(ABC):
+    """Serves connections on 127.0.0.1; `port` is known after `start` (0 picks a free one)."""
 
-class TcpSimulator:
-    """Serves `exchange` on 127.0.0.1; `port` is known after `start` (0 picks a free one).
-
-    With `keep_open` a connection serves many requests, otherwise it is closed after one.
-    """
-
-    def __init__(
-        self, exchange: Exchange, script: Script, *, port: int = 0, keep_open: bool = False
-    ) -> None:
-        self._exchange = exchange
-        self._script = script
-        self._keep_open = keep_open
+    def __init__(self, *, port: int = 0) -> None:
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
         self.host = "127.0.0.1"
@@ -43,13 +34,17 @@ class TcpSimulator:
         await asyncio.gather(*self._connections, return_exceptions=True)
         self._server = None
 
+    @abstractmethod
+    async def serve_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Answers one request; whether the connection stays open for another."""
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         if task is not None:
             self._connections.add(task)
             task.add_done_callback(self._connections.discard)
         try:
-            while await self._serve_one(reader, writer) and self._keep_open:
+            while await self.serve_one(reader, writer):
                 pass
         except (ConnectionError, asyncio.IncompleteReadError):
             return  # the client is gone; a device does not mind
@@ -58,25 +53,30 @@ class TcpSimulator:
         finally:
             writer.close()
 
-    async def _serve_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+
+class TcpSimulator(TcpServer):
+    """Serves `exchange`; with `keep_open` a connection serves many requests, otherwise it is closed
+    after one."""
+
+    def __init__(
+        self, exchange: Exchange, script: Script, *, port: int = 0, keep_open: bool = False
+    ) -> None:
+        super().__init__(port=port)
+        self._exchange = exchange
+        self._script = script
+        self._keep_open = keep_open
+
+    async def serve_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """One request, unless the device is gone."""
         if self._script.current is Misbehaviour.REBOOT:
             return False
         reply = await self._exchange(reader)
         if reply is None:
             return False
-        match self._script.take():
-            case Misbehaviour.TIMEOUT:
-                await reader.read()  # until the client gives up
-                return False
-            case Misbehaviour.CUT_OFF:
-                reply = reply[: len(reply) // 2]
-                writer.write(reply)
-                await writer.drain()
-                return False
-            case Misbehaviour.GARBAGE:
-                reply = GARBAGE
-            case _:
-                pass
-        writer.write(reply)
+        misbehaviour = self._script.take()
+        if misbehaviour is Misbehaviour.TIMEOUT:
+            await reader.read()  # until the client gives up
+            return False
+        writer.write(distorted(reply, misbehaviour))
         await writer.drain()
-        return True
+        return self._keep_open and misbehaviour is not Misbehaviour.CUT_OFF

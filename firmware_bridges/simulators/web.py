@@ -5,8 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from firmware_bridges.simulators.misbehaviour import Misbehaviour, Script
-from firmware_bridges.simulators.tcp import GARBAGE
+from firmware_bridges.simulators.misbehaviour import GARBAGE, Misbehaviour, Script
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from firmware_bridges.errors import DeviceError
 from firmware_bridges.miners.antminer.configuration import PRESET_NAMES, WorkMode, work_mode
+from firmware_bridges.miners.boards import hottest
 from firmware_bridges.miners.cgminer_pools import pool_readings
 from firmware_bridges.miners.extract import (
     ABSENT,
@@ -57,7 +58,7 @@ def antminer_reading(replies: Replies) -> MinerReading:
         nominal_hashrate_ths=_rate(stats, "total_rateideal"),
         power_w=_power(stats),
         preset=mode if isinstance(mode, Unknown) else PRESET_NAMES[mode],
-        temperature_c=_hottest(boards),
+        temperature_c=hottest(boards, lambda board: board.chip_temperature_c),
         uptime_s=first_known(
             integer(stats, "Elapsed"),
             integer(summary, "SUMMARY", 0, "Elapsed"),
@@ -189,19 +190,6 @@ def _sensors(stats: Mapping[str, Any], key: str) -> Measured[float]:
     hottest = max(present)
     if not -60 <= hottest <= _MAX_C:
         return Unknown(Reason.OUT_OF_RANGE, f"{key} is {joined[:40]!r}")
-    return hottest
-
-
-def _hottest(boards: Measured[tuple[BoardReading, ...]]) -> Measured[float]:
-    """The hottest chip of the miner; unknown when any board's is, for it may be the hottest."""
-    if isinstance(boards, Unknown):
-        return boards
-    hottest: Measured[float] = ABSENT
-    for board in boards:
-        if isinstance(board.chip_temperature_c, Unknown):
-            return board.chip_temperature_c
-        if isinstance(hottest, Unknown) or board.chip_temperature_c > hottest:
-            hottest = board.chip_temperature_c
     return hottest
 
 

@@ -1,6 +1,7 @@
 """The driver: finds the API a miner speaks, then leaves the rest to `RestMiner`/`GraphqlMiner`."""
 
-from firmware_bridges.capabilities import MinerCapabilities
+from functools import partial
+
 from firmware_bridges.errors import (
     DeviceError,
     DeviceRefusedError,
@@ -11,63 +12,14 @@ from firmware_bridges.miners.braiins.graphql_miner import GraphqlMiner
 from firmware_bridges.miners.braiins.rest_miner import BASE, RestMiner
 from firmware_bridges.miners.braiins.settings import Api, BraiinsSettings
 from firmware_bridges.miners.deadline import Deadline
+from firmware_bridges.miners.found_api import ApiMiner, FoundApiMiner
 from firmware_bridges.miners.http import HttpDevice, HttpReply
 from firmware_bridges.protocol import DeviceKind, Driver, Miner
-from firmware_bridges.readings import MinerReading
-from shared.setpoints import Setpoint
 
 
-class BraiinsMiner:
-    """One miner. With `api = "auto"` the first call asks the miner; the answer is kept until a read
-    fails altogether."""
-
-    def __init__(self, settings: BraiinsSettings) -> None:
-        self._settings = settings
-        self._http = HttpDevice(settings.host, settings.port, deadline_s=settings.deadline_s)
-        self._miner: RestMiner | GraphqlMiner | None = None
-
-    async def capabilities(self) -> MinerCapabilities:
-        """As the API found offers."""
-        deadline = Deadline(self._settings.deadline_s)
-        miner = await self._found(deadline)
-        if isinstance(miner, GraphqlMiner):
-            return miner.capabilities()
-        return await miner.capabilities(deadline)
-
-    async def read(self) -> MinerReading:
-        """One snapshot."""
-        deadline = Deadline(self._settings.deadline_s)
-        miner = await self._found(deadline)
-        try:
-            return await miner.read(deadline)
-        except DeviceError:
-            if self._settings.api is Api.AUTO:
-                self._miner = None
-            raise
-
-    async def apply(self, setpoint: Setpoint) -> None:
-        """One write."""
-        deadline = Deadline(self._settings.deadline_s)
-        await (await self._found(deadline)).apply(setpoint, deadline)
-
-    async def reboot(self) -> None:
-        """Restarts the control board."""
-        deadline = Deadline(self._settings.deadline_s)
-        await (await self._found(deadline)).reboot(deadline)
-
-    async def close(self) -> None:
-        """Ends the session and forgets the API."""
-        self._miner = None
-        await self._http.close()
-
-    async def _found(self, deadline: Deadline) -> RestMiner | GraphqlMiner:
-        if self._miner is None:
-            api = self._settings.api
-            if api is Api.AUTO:
-                api = await detect(self._http, deadline)
-            kind = RestMiner if api is Api.REST else GraphqlMiner
-            self._miner = kind(self._settings, self._http)
-        return self._miner
+async def _found(settings: BraiinsSettings, http: HttpDevice, deadline: Deadline) -> ApiMiner:
+    api = settings.api if settings.api is not Api.AUTO else await detect(http, deadline)
+    return RestMiner(settings, http) if api is Api.REST else GraphqlMiner(settings, http)
 
 
 async def detect(http: HttpDevice, deadline: Deadline) -> Api:
@@ -101,7 +53,13 @@ def judged(answer: HttpReply | DeviceError) -> Api:
 
 
 def _open(settings: BraiinsSettings) -> Miner:
-    return BraiinsMiner(settings)
+    http = HttpDevice(settings.host, settings.port, deadline_s=settings.deadline_s)
+    return FoundApiMiner(
+        partial(_found, settings, http),
+        asked=settings.api is Api.AUTO,
+        deadline_s=settings.deadline_s,
+        close=http.close,
+    )
 
 
 DRIVER = Driver(

@@ -18,6 +18,7 @@ from firmware_bridges.miners.braiins.settings import BraiinsSettings
 from firmware_bridges.miners.deadline import Deadline
 from firmware_bridges.miners.extract import Source
 from firmware_bridges.miners.http import HttpDevice
+from firmware_bridges.miners.replies import Raw
 from firmware_bridges.miners.secret import read_secret
 from firmware_bridges.readings import NOT_REPORTED, MinerReading
 from shared.measured import Measured
@@ -52,7 +53,7 @@ class GraphqlMiner:
         self._logged_in = False
         self._mac: tuple[float, Measured[str]] | None = None
 
-    def capabilities(self) -> MinerCapabilities:
+    async def capabilities(self, deadline: Deadline) -> MinerCapabilities:
         """The miner tells no power range, so it is the settings'."""
         return self._settings.capabilities(None)
 
@@ -68,7 +69,7 @@ class GraphqlMiner:
 
     async def apply(self, setpoint: Setpoint, deadline: Deadline) -> None:
         """One mutation; bosminer is stopped and started, for this API cannot pause it."""
-        refusal = self.capabilities().why_not(setpoint)
+        refusal = (await self.capabilities(deadline)).why_not(setpoint)
         if refusal is not None:
             raise NotSupportedError(refusal)
         match setpoint:
@@ -103,7 +104,7 @@ class GraphqlMiner:
             for name, query in graphql_reading.QUERIES.items()
         }
 
-    async def _attempt(self, query: str, deadline: Deadline) -> graphql_reading.Raw:
+    async def _attempt(self, query: str, deadline: Deadline) -> Raw:
         try:
             return await self._post({"query": query}, deadline)
         except DeviceError as error:

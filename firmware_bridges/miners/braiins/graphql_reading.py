@@ -6,7 +6,7 @@ bosminer is stopped has no `info`, or one without `workSolver` (asic-rs takes it
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from firmware_bridges.errors import (
     DeviceError,
@@ -14,18 +14,24 @@ from firmware_bridges.errors import (
     MalformedReplyError,
     NotAuthorisedError,
 )
+from firmware_bridges.miners.boards import hottest
+from firmware_bridges.miners.braiins.pool_groups import pools_of
 from firmware_bridges.miners.extract import (
     ABSENT,
     Source,
+    celsius,
+    each,
     flag,
     integer,
     items,
     number,
     one_of,
     text,
+    word,
 )
 from firmware_bridges.miners.http import parse_json
 from firmware_bridges.miners.preference import first_reported
+from firmware_bridges.miners.replies import Raw, require_one, source_of
 from firmware_bridges.readings import (
     BoardReading,
     FanReading,
@@ -34,9 +40,6 @@ from firmware_bridges.readings import (
     PoolReading,
 )
 from shared.measured import Measured, Reason, Unknown
-
-Raw: TypeAlias = bytes | DeviceError
-"""A reply's body as it came, or the error that its request ended with."""
 
 NETWORK: Final = "network"
 """Not GraphQL: LuCI's interface status, the only place that names the MAC address."""
@@ -72,9 +75,6 @@ _ALIVE: Final = {
     "UNKNOWN": False,
 }
 _INFO: Final = ("bosminer", "info")
-_MOST: Final = 64
-_COLD_C: Final = -60.0
-_HOT_C: Final = 250.0
 
 
 def data_of(body: bytes, what: str) -> Mapping[str, Any]:
@@ -109,23 +109,13 @@ def refusal_in(data: Mapping[str, Any], *path: str) -> str | None:
 
 def opened(reply: Raw, what: str) -> Source:
     """A reply's data, or why there is none."""
-    if isinstance(reply, DeviceError):
-        return reply
-    try:
-        return data_of(reply, what)
-    except DeviceError as error:
-        return error
+    return source_of(reply, lambda body: data_of(body, what))
 
 
 def mac_of(network: Raw) -> Measured[str]:
     """The address in LuCI's list of interfaces."""
-    if isinstance(network, DeviceError):
-        return network.unknown()
-    try:
-        listed = parse_json(network, NETWORK)
-    except DeviceError as error:
-        return error.unknown()
-    return text({NETWORK: listed}, NETWORK, 0, "macaddr")
+    source = source_of(network, lambda body: {NETWORK: parse_json(body, NETWORK)})
+    return text(source, NETWORK, 0, "macaddr")
 
 
 def with_mac(reading: MinerReading, mac: Measured[str]) -> MinerReading:
@@ -138,11 +128,11 @@ def parse_reading(sources: Mapping[str, Source]) -> MinerReading:
 
     Raises what the first query ended with when there is nothing to read in any.
     """
-    failures = [source for source in sources.values() if isinstance(source, DeviceError)]
-    if failures and len(failures) == len(sources):
-        raise failures[0]
+    require_one(sources.values())
     system, tuning = sources.get("system", ABSENT), sources.get("tuning", ABSENT)
-    boards = _boards(sources.get("boards", ABSENT))
+    boards = each(
+        items(sources.get("boards", ABSENT), *_INFO, "workSolver", "childSolvers"), _board
+    )
     power = (*_INFO, "summary", "power")
     return MinerReading(
         identity=Identity(
@@ -158,12 +148,12 @@ def parse_reading(sources: Mapping[str, Source]) -> MinerReading:
             number(tuning, *power, "limitW"),
             number(tuning, "bosminer", "config", "autotuning", "powerTarget"),
         ),
-        preset=_lower(text(tuning, "bosminer", "config", "autotuning", "mode")),
-        temperature_c=_hottest(boards),
+        preset=word(tuning, "bosminer", "config", "autotuning", "mode"),
+        temperature_c=hottest(boards, lambda board: board.chip_temperature_c),
         uptime_s=integer(system, "bos", "uptime", "durationS"),
         boards=boards,
-        fans=_fans(system),
-        pools=_pools(sources.get("pools", ABSENT)),
+        fans=each(items(system, *_INFO, "fans"), _fan),
+        pools=each(pools_of(items(sources.get("pools", ABSENT), *_INFO, "poolGroups")), _pool),
     )
 
 
@@ -182,13 +172,6 @@ def _mining(system: Source) -> Measured[bool]:
         if at is None:
             return False
     return True if isinstance(at, Mapping) else Unknown(Reason.MALFORMED, "workSolver")
-
-
-def _boards(boards: Source) -> Measured[tuple[BoardReading, ...]]:
-    listed = items(boards, *_INFO, "workSolver", "childSolvers")
-    if isinstance(listed, Unknown):
-        return listed
-    return tuple(_board(index, board) for index, board in enumerate(listed))
 
 
 def _board(index: int, board: Mapping[str, Any]) -> BoardReading:
@@ -210,57 +193,25 @@ def _temperature(board: Mapping[str, Any], name: str) -> Measured[float]:
         return listed
     for entry in listed:
         if entry.get("name") == name:
-            return number(entry, "degreesC", low=_COLD_C, high=_HOT_C)
+            return celsius(entry, "degreesC")
     return ABSENT
 
 
-def _hottest(boards: Measured[tuple[BoardReading, ...]]) -> Measured[float]:
-    """The hottest chip; unknown as long as one board's is, since that may be the hottest."""
-    if isinstance(boards, Unknown):
-        return boards
-    hottest: float | None = None
-    for board in boards:
-        if isinstance(board.chip_temperature_c, Unknown):
-            return board.chip_temperature_c
-        hottest = max(board.chip_temperature_c, _COLD_C if hottest is None else hottest)
-    return ABSENT if hottest is None else hottest
+def _fan(index: int, fan: Mapping[str, Any]) -> FanReading:
+    return FanReading(index, integer(fan, "rpm"))
 
 
-def _fans(system: Source) -> Measured[tuple[FanReading, ...]]:
-    listed = items(system, *_INFO, "fans")
-    if isinstance(listed, Unknown):
-        return listed
-    return tuple(FanReading(index, integer(fan, "rpm")) for index, fan in enumerate(listed))
-
-
-def _pools(pools: Source) -> Measured[tuple[PoolReading, ...]]:
-    """The pools of every group, counted through."""
-    groups = items(pools, *_INFO, "poolGroups")
-    if isinstance(groups, Unknown):
-        return groups
-    listed: list[Mapping[str, Any]] = []
-    for group in groups:
-        within = items(group, "pools")
-        if isinstance(within, Unknown):
-            return within
-        listed.extend(within)
-    return tuple(
-        PoolReading(
-            index=index,
-            url=text(pool, "url"),
-            worker=text(pool, "user"),
-            alive=one_of(text(pool, "status"), _ALIVE, "status"),
-            active=flag(pool, "active"),
-            accepted=integer(pool, "shares", "acceptedSolutions"),
-            rejected=integer(pool, "shares", "rejectedSolutions"),
-        )
-        for index, pool in enumerate(listed[:_MOST])
+def _pool(index: int, pool: Mapping[str, Any]) -> PoolReading:
+    return PoolReading(
+        index=index,
+        url=text(pool, "url"),
+        worker=text(pool, "user"),
+        alive=one_of(text(pool, "status"), _ALIVE, "status"),
+        active=flag(pool, "active"),
+        accepted=integer(pool, "shares", "acceptedSolutions"),
+        rejected=integer(pool, "shares", "rejectedSolutions"),
     )
 
 
 def _hashrate(source: Source, *path: str) -> Measured[float]:
     return number(source, *path, scale=1e-6)
-
-
-def _lower(value: Measured[str]) -> Measured[str]:
-    return value if isinstance(value, Unknown) else value.lower()

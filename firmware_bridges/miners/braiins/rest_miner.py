@@ -19,6 +19,7 @@ from firmware_bridges.miners.braiins import rest_reading
 from firmware_bridges.miners.braiins.settings import BraiinsSettings
 from firmware_bridges.miners.deadline import Deadline
 from firmware_bridges.miners.http import HttpDevice
+from firmware_bridges.miners.replies import Raw
 from firmware_bridges.miners.secret import read_secret
 from firmware_bridges.readings import MinerReading
 from shared.setpoints import PowerLimit, Preset, Run, Setpoint, Stop
@@ -101,14 +102,12 @@ class RestMiner:
             raise source
         return rest_reading.power_range(source)
 
-    async def _attempted(
-        self, endpoints: Iterable[str], deadline: Deadline
-    ) -> dict[str, rest_reading.Raw]:
+    async def _attempted(self, endpoints: Iterable[str], deadline: Deadline) -> dict[str, Raw]:
         wanted = tuple(endpoints)
         replies = await asyncio.gather(*(self._attempt(endpoint, deadline) for endpoint in wanted))
         return dict(zip(wanted, replies, strict=True))
 
-    async def _attempt(self, endpoint: str, deadline: Deadline) -> rest_reading.Raw:
+    async def _attempt(self, endpoint: str, deadline: Deadline) -> Raw:
         try:
             return await self._send("GET", endpoint, deadline, None)
         except DeviceError as error:
@@ -155,5 +154,5 @@ class RestMiner:
         self._token = token
 
 
-def _is_expired(reply: rest_reading.Raw) -> bool:
+def _is_expired(reply: Raw) -> bool:
     return isinstance(reply, NotAuthorisedError) and reply.code == _UNAUTHORISED

@@ -5,14 +5,27 @@ Source: braiins/bos-plus-api (`proto/bos/v1`), whose messages the REST API mirro
 """
 
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from firmware_bridges.capabilities import PowerRange
-from firmware_bridges.errors import DeviceError, MalformedReplyError
-from firmware_bridges.miners.extract import ABSENT, Source, flag, integer, items, number, raw, text
+from firmware_bridges.errors import MalformedReplyError
+from firmware_bridges.miners.braiins.pool_groups import pools_of
+from firmware_bridges.miners.extract import (
+    ABSENT,
+    Source,
+    celsius,
+    each,
+    flag,
+    integer,
+    iso_time_ms,
+    items,
+    number,
+    raw,
+    text,
+)
 from firmware_bridges.miners.http import parse_json
 from firmware_bridges.miners.preference import first_reported
+from firmware_bridges.miners.replies import Raw, require_one, source_of
 from firmware_bridges.readings import (
     BoardReading,
     FanReading,
@@ -22,9 +35,6 @@ from firmware_bridges.readings import (
     PoolReading,
 )
 from shared.measured import Measured, Reason, Unknown
-
-Raw: TypeAlias = bytes | DeviceError
-"""A reply's body as it came, or the error that its request ended with."""
 
 DETAILS: Final = "miner/details"
 STATS: Final = "miner/stats"
@@ -44,24 +54,21 @@ UNCODED: Final = "uncoded"
 """The code of a fault that Braiins OS states in words only; an empty one would read as none."""
 
 _MOST: Final = 64
-_COLD_C: Final = -60.0
-_HOT_C: Final = 250.0
 _GHS: Final = "gigahash_per_second"
 
 
 def opened(reply: Raw, endpoint: str) -> Source:
     """A reply parsed, or why there is none; a bare list stands under its endpoint's name."""
-    if isinstance(reply, DeviceError):
-        return reply
-    try:
-        content = parse_json(reply, endpoint)
-    except DeviceError as error:
-        return error
-    if isinstance(content, list):
-        return {endpoint: content}
-    if not isinstance(content, Mapping):
-        return MalformedReplyError(f"{endpoint}: neither an object nor a list")
-    return content
+
+    def content(body: bytes) -> Mapping[str, Any]:
+        parsed = parse_json(body, endpoint)
+        if isinstance(parsed, list):
+            return {endpoint: parsed}
+        if not isinstance(parsed, Mapping):
+            raise MalformedReplyError(f"{endpoint}: neither an object nor a list")
+        return parsed
+
+    return source_of(reply, content)
 
 
 def parse_reading(replies: Mapping[str, Raw]) -> MinerReading:
@@ -70,9 +77,7 @@ def parse_reading(replies: Mapping[str, Raw]) -> MinerReading:
     Raises what the first request ended with when there is nothing to read in any.
     """
     sources = {endpoint: opened(reply, endpoint) for endpoint, reply in replies.items()}
-    failures = [source for source in sources.values() if isinstance(source, DeviceError)]
-    if failures and len(failures) == len(sources):
-        raise failures[0]
+    require_one(sources.values())
     details, stats = sources.get(DETAILS, ABSENT), sources.get(STATS, ABSENT)
     cooling, tuner = sources.get(COOLING, ABSENT), sources.get(TUNER, ABSENT)
     target = ("powertargetmodestate", "current_target", "watt")
@@ -89,13 +94,13 @@ def parse_reading(replies: Mapping[str, Raw]) -> MinerReading:
         power_w=number(stats, "power_stats", "approximated_consumption", "watt"),
         power_limit_w=number(tuner, "mode_state", *target),
         preset=_mode(tuner),
-        temperature_c=_celsius(cooling, *hottest),
+        temperature_c=celsius(cooling, *hottest),
         uptime_s=first_reported(
             integer(details, "system_uptime_s"), integer(details, "system_uptime")
         ),
-        boards=_boards(sources.get(BOARDS, ABSENT)),
-        fans=_fans(cooling),
-        pools=_pools(sources.get(POOLS, ABSENT)),
+        boards=each(items(sources.get(BOARDS, ABSENT), "hashboards"), _board),
+        fans=each(items(cooling, "fans"), _fan),
+        pools=each(pools_of(items(sources.get(POOLS, ABSENT), POOLS)), _pool),
         faults=_faults(sources.get(ERRORS, ABSENT)),
     )
 
@@ -146,22 +151,15 @@ def _mode(tuner: Source) -> Measured[str]:
     return Unknown(Reason.MALFORMED, "mode_state is of no known mode")
 
 
-def _boards(boards: Source) -> Measured[tuple[BoardReading, ...]]:
-    listed = items(boards, "hashboards")
-    if isinstance(listed, Unknown):
-        return listed
-    return tuple(_board(index, board) for index, board in enumerate(listed))
-
-
 def _board(index: int, board: Mapping[str, Any]) -> BoardReading:
     return BoardReading(
         index=index,
         hashrate_ths=_shortest(board, "stats"),
         nominal_hashrate_ths=_hashrate(board, "stats", "nominal_hashrate", _GHS),
-        temperature_c=_celsius(board, "board_temp", "degree_c"),
-        chip_temperature_c=_celsius(board, "highest_chip_temp", "temperature", "degree_c"),
-        inlet_temperature_c=_celsius(board, "lowest_inlet_temp", "degree_c"),
-        outlet_temperature_c=_celsius(board, "highest_outlet_temp", "degree_c"),
+        temperature_c=celsius(board, "board_temp", "degree_c"),
+        chip_temperature_c=celsius(board, "highest_chip_temp", "temperature", "degree_c"),
+        inlet_temperature_c=celsius(board, "lowest_inlet_temp", "degree_c"),
+        outlet_temperature_c=celsius(board, "highest_outlet_temp", "degree_c"),
         chips=integer(board, "chips_count"),
         frequency_mhz=number(board, "current_frequency", "hertz", scale=1e-6),
         voltage_v=number(board, "current_voltage", "volt"),
@@ -170,36 +168,20 @@ def _board(index: int, board: Mapping[str, Any]) -> BoardReading:
     )
 
 
-def _fans(cooling: Source) -> Measured[tuple[FanReading, ...]]:
-    listed = items(cooling, "fans")
-    if isinstance(listed, Unknown):
-        return listed
-    return tuple(FanReading(index, integer(fan, "rpm")) for index, fan in enumerate(listed))
+def _fan(index: int, fan: Mapping[str, Any]) -> FanReading:
+    return FanReading(index, integer(fan, "rpm"))
 
 
-def _pools(groups: Source) -> Measured[tuple[PoolReading, ...]]:
-    """The pools of every group, counted through."""
-    listed = items(groups, POOLS)
-    if isinstance(listed, Unknown):
-        return listed
-    pools: list[Mapping[str, Any]] = []
-    for group in listed:
-        within = items(group, "pools")
-        if isinstance(within, Unknown):
-            return within
-        pools.extend(within)
-    return tuple(
-        PoolReading(
-            index=index,
-            url=text(pool, "url"),
-            worker=text(pool, "user"),
-            alive=flag(pool, "alive"),
-            active=flag(pool, "active"),
-            accepted=integer(pool, "stats", "accepted_shares"),
-            rejected=integer(pool, "stats", "rejected_shares"),
-            stale=integer(pool, "stats", "stale_shares"),
-        )
-        for index, pool in enumerate(pools[:_MOST])
+def _pool(index: int, pool: Mapping[str, Any]) -> PoolReading:
+    return PoolReading(
+        index=index,
+        url=text(pool, "url"),
+        worker=text(pool, "user"),
+        alive=flag(pool, "alive"),
+        active=flag(pool, "active"),
+        accepted=integer(pool, "stats", "accepted_shares"),
+        rejected=integer(pool, "stats", "rejected_shares"),
+        stale=integer(pool, "stats", "stale_shares"),
     )
 
 
@@ -212,7 +194,7 @@ def _faults(errors: Source) -> Measured[tuple[Fault, ...]]:
         message = text(error, "message")
         if isinstance(message, Unknown):
             return message
-        faults.append(Fault(_code(error), message, _time_ms(text(error, "timestamp"))))
+        faults.append(Fault(_code(error), message, iso_time_ms(text(error, "timestamp"))))
     return tuple(faults)
 
 
@@ -220,16 +202,6 @@ def _code(error: Mapping[str, Any]) -> str:
     """The first of its codes ({"code": ..., "reason": ..., "hint": ...})."""
     code = text(error, "error_codes", 0, "code")
     return UNCODED if isinstance(code, Unknown) else code[:40]
-
-
-def _time_ms(timestamp: Measured[str]) -> int | None:
-    if isinstance(timestamp, Unknown):
-        return None
-    try:
-        moment = datetime.fromisoformat(timestamp)
-        return int(moment.timestamp() * 1000) if moment.tzinfo is not None else None
-    except (ValueError, OverflowError):
-        return None
 
 
 def _shortest(source: Source, at: str) -> Measured[float]:
@@ -243,7 +215,3 @@ def _average(source: Source, at: str, span: str) -> Measured[float]:
 
 def _hashrate(source: Source, *path: str) -> Measured[float]:
     return number(source, *path, scale=1e-3)
-
-
-def _celsius(source: Source, *path: str) -> Measured[float]:
-    return number(source, *path, low=_COLD_C, high=_HOT_C)

@@ -2,11 +2,11 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field
 
 from firmware_bridges.capabilities import MinerCapabilities, PowerRange
+from firmware_bridges.miners.power_range import PowerRangeSettings
 
 
 class Api(StrEnum):
@@ -17,7 +17,7 @@ class Api(StrEnum):
     GRAPHQL = "graphql"
 
 
-class BraiinsSettings(BaseModel):
+class BraiinsSettings(PowerRangeSettings):
     """`password_file` holds the password of `username`; its first line may be empty, as Braiins OS
     is installed. Without the file the miner is only read, as far as it answers without a login.
 
@@ -36,17 +36,6 @@ class BraiinsSettings(BaseModel):
     deadline_s: float = Field(default=5.0, gt=0, le=60)
     settle_s: float = Field(default=300.0, ge=0, le=3_600)
     run_power_w: int | None = Field(default=None, ge=1, le=99_999)
-    least_power_w: int | None = Field(default=None, ge=1, le=99_999)
-    most_power_w: int | None = Field(default=None, ge=1, le=99_999)
-
-    @model_validator(mode="after")
-    def _a_whole_range(self) -> Self:
-        least, most = self.least_power_w, self.most_power_w
-        if (least is None) != (most is None):
-            raise ValueError("least_power_w and most_power_w go together")
-        if least is not None and most is not None and least > most:
-            raise ValueError("least_power_w is above most_power_w")
-        return self
 
     def capabilities(self, told: PowerRange | None) -> MinerCapabilities:
         """What the miner takes, given the power range it told."""
@@ -62,9 +51,9 @@ class BraiinsSettings(BaseModel):
         )
 
     def _narrowed(self, told: PowerRange | None) -> PowerRange | None:
-        if self.least_power_w is None or self.most_power_w is None:
-            return told
-        if told is None:
-            return PowerRange(self.least_power_w, self.most_power_w)
-        least, most = max(told.least_w, self.least_power_w), min(told.most_w, self.most_power_w)
+        configured = self.configured_range
+        if configured is None or told is None:
+            return configured or told
+        least = max(told.least_w, configured.least_w)
+        most = min(told.most_w, configured.most_w)
         return PowerRange(least, most, told.step_w) if least <= most else None

@@ -8,16 +8,17 @@ Temperature Settings").
 """
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, Final
 
 from firmware_bridges.capabilities import OperatingPoint
+from firmware_bridges.miners.boards import hottest
 from firmware_bridges.miners.cgminer_pools import pool_readings
 from firmware_bridges.miners.extract import (
     ABSENT,
     Source,
     flag,
     integer,
+    iso_time_ms,
     items,
     number,
     raw,
@@ -51,7 +52,7 @@ def luxos_reading(replies: Replies) -> MinerReading:
         power_w=number(replies.get("power", ABSENT), "POWER", 0, "Watts", high=1e6),
         power_limit_w=number(replies.get("atm", ABSENT), "ATM", 0, "PowerTarget", high=1e6),
         preset=text(config, "CONFIG", 0, "Profile"),
-        temperature_c=_hottest(boards),
+        temperature_c=hottest(boards, lambda board: board.temperature_c),
         uptime_s=integer(summary, "SUMMARY", 0, "Elapsed"),
         boards=boards,
         fans=_fans(replies.get("fans", ABSENT)),
@@ -216,19 +217,6 @@ def _hottest_of(sensors: Source, names: tuple[str, ...]) -> Measured[float]:
     return hottest
 
 
-def _hottest(boards: Measured[tuple[BoardReading, ...]]) -> Measured[float]:
-    """The hottest board sensor of the miner; unknown when any board's is, for it may be hotter."""
-    if isinstance(boards, Unknown):
-        return boards
-    hottest: Measured[float] = ABSENT
-    for board in boards:
-        if isinstance(board.temperature_c, Unknown):
-            return board.temperature_c
-        if isinstance(hottest, Unknown) or board.temperature_c > hottest:
-            hottest = board.temperature_c
-    return hottest
-
-
 def _nominal(boards: Measured[tuple[BoardReading, ...]]) -> Measured[float]:
     """The boards' nominal rates together, at the profile in force; unknown when one is."""
     if isinstance(boards, Unknown):
@@ -263,18 +251,6 @@ def _faults(reply: Source) -> Measured[tuple[Fault, ...]]:
         if code in _STATES:
             continue
         where = f"{raw(event, 'Target')} {raw(event, 'ID')}: " if "ID" in event else ""
-        faults.append(
-            Fault(code, where + ("" if isinstance(words, Unknown) else words), _time_ms(event))
-        )
+        message = where + ("" if isinstance(words, Unknown) else words)
+        faults.append(Fault(code, message, iso_time_ms(text(event, "CreatedAt"))))
     return tuple(faults)
-
-
-def _time_ms(event: Mapping[str, Any]) -> int | None:
-    created = known(text(event, "CreatedAt"))
-    if created is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(created)
-        return int(moment.timestamp() * 1000) if moment.tzinfo is not None else None
-    except (ValueError, OverflowError):
-        return None

@@ -1,19 +1,19 @@
 """The driver: finds the API a miner speaks, then leaves the rest to `V2Miner` or `V3Miner`."""
 
 import re
+from functools import partial
 
-from firmware_bridges.capabilities import MinerCapabilities
 from firmware_bridges.errors import DeviceError, DeviceRefusedError
-from firmware_bridges.miners.cgminer import command_bytes, exchange
+from firmware_bridges.miners.cgminer import command_bytes, exchange, reply_source
 from firmware_bridges.miners.deadline import Deadline
+from firmware_bridges.miners.found_api import ApiMiner, FoundApiMiner
+from firmware_bridges.miners.replies import Raw
 from firmware_bridges.miners.whatsminer import v2_reading, v3_reading, v3_wire
 from firmware_bridges.miners.whatsminer.settings import Api, WhatsminerSettings
 from firmware_bridges.miners.whatsminer.v2_miner import V2Miner
 from firmware_bridges.miners.whatsminer.v3_miner import V3Miner, connected
 from firmware_bridges.protocol import DeviceKind, Driver, Miner
-from firmware_bridges.readings import MinerReading
 from shared.measured import Measured, Unknown
-from shared.setpoints import Setpoint
 
 _V3_SINCE = 20_241_101
 """Firmware of this date and later speaks API v3 (asic-rs, `whatsminer/src/firmware.rs`)."""
@@ -21,54 +21,9 @@ _V3_SINCE = 20_241_101
 _DATE = re.compile(r"^(\d{8})\.")
 
 
-class WhatsminerMiner:
-    """One Whatsminer. With `api = "auto"` the first call asks the miner; the answer is kept until a
-    read fails altogether."""
-
-    def __init__(self, settings: WhatsminerSettings) -> None:
-        self._settings = settings
-        self._miner: V2Miner | V3Miner | None = None
-
-    async def capabilities(self) -> MinerCapabilities:
-        """As the API found offers."""
-        deadline = Deadline(self._settings.deadline_s)
-        miner = await self._found(deadline)
-        if isinstance(miner, V3Miner):
-            return miner.capabilities()
-        return await miner.capabilities(deadline)
-
-    async def read(self) -> MinerReading:
-        """One snapshot."""
-        deadline = Deadline(self._settings.deadline_s)
-        miner = await self._found(deadline)
-        try:
-            return await miner.read(deadline)
-        except DeviceError:
-            if self._settings.api is Api.AUTO:
-                self._miner = None
-            raise
-
-    async def apply(self, setpoint: Setpoint) -> None:
-        """One write."""
-        deadline = Deadline(self._settings.deadline_s)
-        await (await self._found(deadline)).apply(setpoint, deadline)
-
-    async def reboot(self) -> None:
-        """Restarts the control board."""
-        deadline = Deadline(self._settings.deadline_s)
-        await (await self._found(deadline)).reboot(deadline)
-
-    async def close(self) -> None:
-        """Forgets token and API; the miner drops its token by itself."""
-        self._miner = None
-
-    async def _found(self, deadline: Deadline) -> V2Miner | V3Miner:
-        if self._miner is None:
-            api = self._settings.api
-            if api is Api.AUTO:
-                api = await detect(self._settings, deadline)
-            self._miner = V3Miner(self._settings) if api is Api.V3 else V2Miner(self._settings, api)
-        return self._miner
+async def _found(settings: WhatsminerSettings, deadline: Deadline) -> ApiMiner:
+    api = settings.api if settings.api is not Api.AUTO else await detect(settings, deadline)
+    return V3Miner(settings) if api is Api.V3 else V2Miner(settings, api)
 
 
 async def detect(settings: WhatsminerSettings, deadline: Deadline) -> Api:
@@ -100,9 +55,9 @@ async def detect(settings: WhatsminerSettings, deadline: Deadline) -> Api:
     return Api.V3
 
 
-def judged(reply: v2_reading.Raw) -> Api:
+def judged(reply: Raw) -> Api:
     """Which API the reply to `get_version` speaks for. Pure; raises when it is none."""
-    source = v2_reading.opened(reply, "get_version")
+    source = reply_source(reply, "get_version")
     if isinstance(source, DeviceError):
         raise source
     if _date(v2_reading.firmware({"get_version": source})) >= _V3_SINCE:
@@ -119,7 +74,11 @@ def _date(firmware: Measured[str]) -> int:
 
 
 def _open(settings: WhatsminerSettings) -> Miner:
-    return WhatsminerMiner(settings)
+    return FoundApiMiner(
+        partial(_found, settings),
+        asked=settings.api is Api.AUTO,
+        deadline_s=settings.deadline_s,
+    )
 
 
 DRIVER = Driver(

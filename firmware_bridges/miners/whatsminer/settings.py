@@ -2,11 +2,12 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field
 
-from firmware_bridges.capabilities import MinerCapabilities, OperatingPoint, PowerRange
+from firmware_bridges.capabilities import MinerCapabilities, OperatingPoint
+from firmware_bridges.miners.power_range import PowerRangeSettings
 
 PRESETS = ("low", "normal", "high")
 
@@ -20,7 +21,7 @@ class Api(StrEnum):
     V3 = "v3"
 
 
-class WhatsminerSettings(BaseModel):
+class WhatsminerSettings(PowerRangeSettings):
     """`password_file` holds the admin password (v1, v2) or the account's (v3); without it the miner
     is only read. The miner does not tell which power limits it takes, so that it takes none unless
     `least_power_w` and `most_power_w` say so. `settle_s` is how long it tunes after a write.
@@ -38,30 +39,16 @@ class WhatsminerSettings(BaseModel):
     deadline_s: float = Field(default=5.0, gt=0, le=60)
     settle_s: float = Field(default=300.0, ge=0, le=3_600)
     run_preset: Literal["low", "normal", "high"] | None = None
-    least_power_w: int | None = Field(default=None, ge=1, le=99_999)
-    most_power_w: int | None = Field(default=None, ge=1, le=99_999)
-
-    @model_validator(mode="after")
-    def _a_whole_range(self) -> Self:
-        least, most = self.least_power_w, self.most_power_w
-        if (least is None) != (most is None):
-            raise ValueError("least_power_w and most_power_w go together")
-        if least is not None and most is not None and least > most:
-            raise ValueError("least_power_w is above most_power_w")
-        return self
 
     def capabilities(self, *, limits_power: bool) -> MinerCapabilities:
         """What the miner takes, given whether its API takes a power limit in watts."""
         if self.password_file is None:
             return MinerCapabilities()
-        limit: PowerRange | None = None
-        if limits_power and self.least_power_w is not None and self.most_power_w is not None:
-            limit = PowerRange(self.least_power_w, self.most_power_w)
         return MinerCapabilities(
             stop=True,
             run=True,
             reboot=True,
-            power_limit=limit,
+            power_limit=self.configured_range if limits_power else None,
             presets=tuple(OperatingPoint(name) for name in PRESETS),
             readback=frozenset({"mining", "power_limit_w", "preset", "power_w", "hashrate_ths"}),
             settle_s=self.settle_s,

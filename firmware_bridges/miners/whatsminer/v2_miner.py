@@ -10,9 +10,10 @@ from firmware_bridges.errors import (
     NotAuthorisedError,
     NotSupportedError,
 )
-from firmware_bridges.miners.cgminer import command_bytes, exchange, parse_reply
+from firmware_bridges.miners.cgminer import command_bytes, exchange, parse_reply, reply_source
 from firmware_bridges.miners.deadline import Deadline
 from firmware_bridges.miners.extract import Source
+from firmware_bridges.miners.replies import Raw
 from firmware_bridges.miners.secret import read_secret
 from firmware_bridges.miners.whatsminer import privileged, v2_reading
 from firmware_bridges.miners.whatsminer.settings import Api, WhatsminerSettings
@@ -38,7 +39,7 @@ class V2Miner:
     async def capabilities(self, deadline: Deadline) -> MinerCapabilities:
         """A power limit in watts needs API 2.0.5."""
         if self._version is None and self._api is not Api.V1:
-            reply = v2_reading.opened(await self._ask("get_version", deadline), "get_version")
+            reply = reply_source(await self._ask("get_version", deadline), "get_version")
             if isinstance(reply, DeviceError) and not isinstance(reply, DeviceRefusedError):
                 raise reply
             self._learn(reply)
@@ -82,7 +83,7 @@ class V2Miner:
         if (await self.read(deadline)).mining is False:
             await self._write("power_on", {}, deadline)
 
-    async def _ask(self, command: str, deadline: Deadline) -> v2_reading.Raw:
+    async def _ask(self, command: str, deadline: Deadline) -> Raw:
         settings = self._settings
         try:
             return await exchange(
@@ -98,7 +99,7 @@ class V2Miner:
         rarely = v2_reading.RARELY if self._api is Api.V1 else v2_reading.RARELY_V2
         sources = dict(polled)
         for command in rarely:
-            sources[command] = v2_reading.opened(await self._ask(command, deadline), command)
+            sources[command] = reply_source(await self._ask(command, deadline), command)
         self._learn(sources["get_version"])
         identity = v2_reading.parse_identity(sources)
         if not _worth_asking_again(identity):

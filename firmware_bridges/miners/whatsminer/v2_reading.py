@@ -6,13 +6,15 @@ are MH/s, except "Factory GHS". v1 puts quotes round its firmware version and ca
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
-from firmware_bridges.errors import DeviceError
-from firmware_bridges.miners.cgminer import expect_success, parse_reply
+from firmware_bridges.miners.cgminer import reply_source
+from firmware_bridges.miners.cgminer_pools import ALIVE, pool_reading
 from firmware_bridges.miners.extract import (
     ABSENT,
     Source,
+    celsius,
+    each,
     flag,
     integer,
     items,
@@ -20,21 +22,20 @@ from firmware_bridges.miners.extract import (
     one_of,
     raw,
     text,
+    word,
 )
 from firmware_bridges.miners.preference import first_reported
+from firmware_bridges.miners.replies import Raw, require_one
+from firmware_bridges.miners.whatsminer.fans import fan_pair
 from firmware_bridges.miners.whatsminer.faults import fault_list
 from firmware_bridges.readings import (
     BoardReading,
-    FanReading,
     Fault,
     Identity,
     MinerReading,
     PoolReading,
 )
 from shared.measured import Measured, Reason, Unknown
-
-Raw: TypeAlias = bytes | DeviceError
-"""A reply as it came, or the error that its command ended with."""
 
 POLLED: Final = ("summary", "devs", "pools", "status")
 POLLED_V2: Final = (*POLLED, "get_error_code")
@@ -43,16 +44,11 @@ RARELY_V2: Final = (*RARELY, "get_miner_info")
 
 _TH_IN_MH: Final = 1e-6
 _TH_IN_GH: Final = 1e-3
-_COLD_C: Final = -60.0
-_HOT_C: Final = 250.0
 _ALIVE: Final = {
-    "Alive": True,
-    "Dead": False,
-    "Disabled": False,
+    **ALIVE,
     "Sick": False,
     "NoStart": False,
     "Initialising": False,
-    "Rejecting": False,
     "Unknown": False,
 }
 
@@ -60,21 +56,9 @@ _ALIVE: Final = {
 def open_all(replies: Mapping[str, Raw]) -> dict[str, Source]:
     """Every command's reply parsed, or why there is none. Raises what the first command ended with
     when there is nothing to read in any."""
-    sources = {command: opened(reply, command) for command, reply in replies.items()}
-    failures = [source for source in sources.values() if isinstance(source, DeviceError)]
-    if failures and len(failures) == len(sources):
-        raise failures[0]
+    sources = {command: reply_source(reply, command) for command, reply in replies.items()}
+    require_one(sources.values())
     return sources
-
-
-def opened(reply: Raw, command: str) -> Source:
-    """One command's reply parsed, or why there is none."""
-    if isinstance(reply, DeviceError):
-        return reply
-    try:
-        return expect_success(parse_reply(reply), command)
-    except DeviceError as error:
-        return error
 
 
 def api_version(get_version: Source) -> Measured[str]:
@@ -128,17 +112,17 @@ def parse_reading(sources: Mapping[str, Source], identity: Identity) -> MinerRea
         power_limit_w=first_reported(
             number(summary, *at, "Power Limit"), number(status, "Msg", "power_limit_set")
         ),
-        preset=first_reported(
-            _lower(text(summary, *at, "Power Mode")), _lower(text(status, "Msg", "power_mode"))
-        ),
+        preset=first_reported(word(summary, *at, "Power Mode"), word(status, "Msg", "power_mode")),
         temperature_c=first_reported(
-            _celsius(summary, *at, "Chip Temp Max"), _celsius(summary, *at, "Temperature")
+            celsius(summary, *at, "Chip Temp Max"), celsius(summary, *at, "Temperature")
         ),
-        inlet_temperature_c=_celsius(summary, *at, "Env Temp"),
+        inlet_temperature_c=celsius(summary, *at, "Env Temp"),
         uptime_s=first_reported(integer(summary, *at, "Uptime"), integer(summary, *at, "Elapsed")),
-        boards=_boards(sources.get("devs", ABSENT)),
-        fans=_fans(summary, at),
-        pools=_pools(sources.get("pools", ABSENT)),
+        boards=each(items(sources.get("devs", ABSENT), "DEVS"), _board),
+        fans=fan_pair(
+            integer(summary, *at, "Fan Speed In"), integer(summary, *at, "Fan Speed Out")
+        ),
+        pools=each(items(sources.get("pools", ABSENT), "POOLS"), _pool),
         faults=_faults(sources.get("get_error_code", ABSENT), summary),
     )
 
@@ -148,13 +132,6 @@ def _short_average(source: Source, at: tuple[str | int, ...]) -> Measured[float]
     return first_reported(*(number(source, *at, key, scale=_TH_IN_MH) for key in keys))
 
 
-def _boards(devs: Source) -> Measured[tuple[BoardReading, ...]]:
-    listed = items(devs, "DEVS")
-    if isinstance(listed, Unknown):
-        return listed
-    return tuple(_board(index, board) for index, board in enumerate(listed))
-
-
 def _board(index: int, board: Mapping[str, Any]) -> BoardReading:
     return BoardReading(
         index=index,
@@ -162,8 +139,8 @@ def _board(index: int, board: Mapping[str, Any]) -> BoardReading:
             number(board, "MHS 5s", scale=_TH_IN_MH), _short_average(board, ())
         ),
         nominal_hashrate_ths=number(board, "Factory GHS", scale=_TH_IN_GH),
-        temperature_c=_celsius(board, "Temperature"),
-        chip_temperature_c=_celsius(board, "Chip Temp Max"),
+        temperature_c=celsius(board, "Temperature"),
+        chip_temperature_c=celsius(board, "Chip Temp Max"),
         chips=integer(board, "Effective Chips"),
         frequency_mhz=first_reported(number(board, "Chip Frequency"), number(board, "Frequency")),
         hardware_errors=integer(board, "Hardware Errors"),
@@ -172,30 +149,8 @@ def _board(index: int, board: Mapping[str, Any]) -> BoardReading:
     )
 
 
-def _fans(summary: Source, at: tuple[str | int, ...]) -> Measured[tuple[FanReading, ...]]:
-    speeds = [integer(summary, *at, key) for key in ("Fan Speed In", "Fan Speed Out")]
-    if all(isinstance(speed, Unknown) for speed in speeds):
-        return first_reported(*(speed for speed in speeds if isinstance(speed, Unknown)))
-    return tuple(FanReading(index, speed) for index, speed in enumerate(speeds))
-
-
-def _pools(pools: Source) -> Measured[tuple[PoolReading, ...]]:
-    listed = items(pools, "POOLS")
-    if isinstance(listed, Unknown):
-        return listed
-    return tuple(
-        PoolReading(
-            index=index,
-            url=text(pool, "URL"),
-            worker=text(pool, "User"),
-            alive=one_of(text(pool, "Status"), _ALIVE, "Status"),
-            active=flag(pool, "Stratum Active"),
-            accepted=integer(pool, "Accepted"),
-            rejected=integer(pool, "Rejected"),
-            stale=integer(pool, "Stale"),
-        )
-        for index, pool in enumerate(listed)
-    )
+def _pool(index: int, pool: Mapping[str, Any]) -> PoolReading:
+    return pool_reading(index, pool, _ALIVE)
 
 
 def _faults(errors: Source, summary: Source) -> Measured[tuple[Fault, ...]]:
@@ -217,20 +172,12 @@ def _counted_faults(summary: Source) -> Measured[tuple[Fault, ...]]:
     return fault_list(codes, "Error Code")
 
 
-def _celsius(source: Source, *path: str | int) -> Measured[float]:
-    return number(source, *path, low=_COLD_C, high=_HOT_C)
-
-
 def _unreported(value: object) -> bool:
     return isinstance(value, Unknown) and value.reason is Reason.NOT_REPORTED
 
 
 def _inverted(value: Measured[bool]) -> Measured[bool]:
     return value if isinstance(value, Unknown) else not value
-
-
-def _lower(value: Measured[str]) -> Measured[str]:
-    return value if isinstance(value, Unknown) else value.lower()
 
 
 def _unquoted(value: Measured[str]) -> Measured[str]:

@@ -12,6 +12,7 @@ from firmware_bridges.errors import (
     NotSupportedError,
 )
 from firmware_bridges.miners.deadline import Deadline
+from firmware_bridges.miners.replies import Raw
 from firmware_bridges.miners.secret import read_secret
 from firmware_bridges.miners.whatsminer import v3_reading, v3_wire
 from firmware_bridges.miners.whatsminer.settings import WhatsminerSettings
@@ -27,13 +28,13 @@ class V3Miner:
     def __init__(self, settings: WhatsminerSettings) -> None:
         self._settings = settings
 
-    def capabilities(self) -> MinerCapabilities:
+    async def capabilities(self, deadline: Deadline) -> MinerCapabilities:
         """Every version of API 3 takes a power limit in watts."""
         return self._settings.capabilities(limits_power=True)
 
     async def read(self, deadline: Deadline) -> MinerReading:
         """Three requests on one connection."""
-        replies: dict[str, v3_reading.Raw] = {}
+        replies: dict[str, Raw] = {}
         async with connected(self._settings, deadline) as connection:
             for command, param in (
                 (v3_reading.STATUS, v3_reading.STATUS_PARAM),
@@ -46,7 +47,7 @@ class V3Miner:
     async def apply(self, setpoint: Setpoint, deadline: Deadline) -> None:
         """Writes with a salt fetched for each; a mode or a limit set while its service is stopped
         starts it."""
-        refusal = self.capabilities().why_not(setpoint)
+        refusal = (await self.capabilities(deadline)).why_not(setpoint)
         if refusal is not None:
             raise NotSupportedError(refusal)
         match setpoint:

@@ -5,12 +5,15 @@ Source: MicroBT, "Whatsminer API documentation" 3.0.1, "get.device.info", "get.m
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, TypeAlias
+from functools import partial
+from typing import Any, Final
 
-from firmware_bridges.errors import DeviceError, MalformedReplyError
+from firmware_bridges.errors import MalformedReplyError
 from firmware_bridges.miners.extract import (
     ABSENT,
     Source,
+    celsius,
+    each,
     flag,
     integer,
     items,
@@ -18,43 +21,38 @@ from firmware_bridges.miners.extract import (
     one_of,
     raw,
     text,
+    word,
 )
 from firmware_bridges.miners.preference import first_reported
+from firmware_bridges.miners.replies import Raw, require_one, source_of
 from firmware_bridges.miners.whatsminer import v3_wire
+from firmware_bridges.miners.whatsminer.fans import fan_pair
 from firmware_bridges.miners.whatsminer.faults import fault_list
 from firmware_bridges.readings import (
     BoardReading,
-    FanReading,
     Identity,
     MinerReading,
     PoolReading,
 )
-from shared.measured import Measured, Unknown
-
-Raw: TypeAlias = bytes | DeviceError
-"""A reply's body as it came, or the error that its command ended with."""
 
 DEVICE: Final = "get.device.info"
 STATUS: Final = "get.miner.status"
 STATUS_PARAM: Final = "summary+pools+edevs"
 SETTING: Final = "get.miner.setting"
 
-_COLD_C: Final = -60.0
-_HOT_C: Final = 250.0
 _ALIVE: Final = {"alive": True, "dead": False, "disabled": False, "unknown": False}
 
 
 def opened(reply: Raw, command: str) -> Source:
     """One command's `msg`, or why there is none."""
-    if isinstance(reply, DeviceError):
-        return reply
-    try:
-        content = v3_wire.message(reply, command)
-    except DeviceError as error:
-        return error
-    if not isinstance(content, Mapping):
-        return MalformedReplyError(f"{command}: msg is no object")
-    return content
+
+    def message(body: bytes) -> Mapping[str, Any]:
+        content = v3_wire.message(body, command)
+        if not isinstance(content, Mapping):
+            raise MalformedReplyError(f"{command}: msg is no object")
+        return content
+
+    return source_of(reply, message)
 
 
 def parse_reading(replies: Mapping[str, Raw]) -> MinerReading:
@@ -63,9 +61,7 @@ def parse_reading(replies: Mapping[str, Raw]) -> MinerReading:
     Raises what the first command ended with when there is nothing to read in any.
     """
     sources = {command: opened(reply, command) for command, reply in replies.items()}
-    failures = [source for source in sources.values() if isinstance(source, DeviceError)]
-    if failures and len(failures) == len(sources):
-        raise failures[0]
+    require_one(sources.values())
     device, status = sources.get(DEVICE, ABSENT), sources.get(STATUS, ABSENT)
     setting = sources.get(SETTING, ABSENT)
     return MinerReading(
@@ -83,13 +79,15 @@ def parse_reading(replies: Mapping[str, Raw]) -> MinerReading:
         power_limit_w=first_reported(
             number(status, "summary", "power-limit"), number(setting, "power-limit")
         ),
-        preset=_lower(text(setting, "power-mode")),
-        temperature_c=_celsius(status, "summary", "chip-temp-max"),
-        inlet_temperature_c=_celsius(status, "summary", "environment-temperature"),
+        preset=word(setting, "power-mode"),
+        temperature_c=celsius(status, "summary", "chip-temp-max"),
+        inlet_temperature_c=celsius(status, "summary", "environment-temperature"),
         uptime_s=integer(status, "summary", "bootup-time"),
-        boards=_boards(status, device),
-        fans=_fans(status),
-        pools=_pools(status),
+        boards=each(items(status, "edevs"), partial(_board, status, device)),
+        fans=fan_pair(
+            integer(status, "summary", "fan-speed-in"), integer(status, "summary", "fan-speed-out")
+        ),
+        pools=each(items(status, "pools"), _pool),
         faults=fault_list(raw(device, "error-code"), "error-code"),
     )
 
@@ -104,20 +102,13 @@ def _identity(device: Source) -> Identity:
     )
 
 
-def _boards(status: Source, device: Source) -> Measured[tuple[BoardReading, ...]]:
-    listed = items(status, "edevs")
-    if isinstance(listed, Unknown):
-        return listed
-    return tuple(_board(index, board, status, device) for index, board in enumerate(listed))
-
-
-def _board(index: int, board: Mapping[str, Any], status: Source, device: Source) -> BoardReading:
+def _board(status: Source, device: Source, index: int, board: Mapping[str, Any]) -> BoardReading:
     return BoardReading(
         index=index,
         hashrate_ths=first_reported(number(board, "hash-realtime"), number(board, "hash-average")),
         nominal_hashrate_ths=number(board, "factory-hash"),
-        temperature_c=_celsius(status, "summary", "board-temperature", index),
-        chip_temperature_c=_celsius(board, "chip-temp-max"),
+        temperature_c=celsius(status, "summary", "board-temperature", index),
+        chip_temperature_c=celsius(board, "chip-temp-max"),
         chips=integer(board, "effective-chips"),
         frequency_mhz=number(board, "freq"),
         active=one_of(text(board, "status"), _ALIVE, "status"),
@@ -125,35 +116,14 @@ def _board(index: int, board: Mapping[str, Any], status: Source, device: Source)
     )
 
 
-def _fans(status: Source) -> Measured[tuple[FanReading, ...]]:
-    speeds = [integer(status, "summary", f"fan-speed-{side}") for side in ("in", "out")]
-    if all(isinstance(speed, Unknown) for speed in speeds):
-        return first_reported(*(speed for speed in speeds if isinstance(speed, Unknown)))
-    return tuple(FanReading(index, speed) for index, speed in enumerate(speeds))
-
-
-def _pools(status: Source) -> Measured[tuple[PoolReading, ...]]:
-    listed = items(status, "pools")
-    if isinstance(listed, Unknown):
-        return listed
-    return tuple(
-        PoolReading(
-            index=index,
-            url=text(pool, "url"),
-            worker=text(pool, "account"),
-            alive=one_of(text(pool, "status"), _ALIVE, "status"),
-            active=flag(pool, "stratum-active"),
-            accepted=integer(pool, "accepted"),
-            rejected=integer(pool, "rejected"),
-            stale=integer(pool, "stale"),
-        )
-        for index, pool in enumerate(listed)
+def _pool(index: int, pool: Mapping[str, Any]) -> PoolReading:
+    return PoolReading(
+        index=index,
+        url=text(pool, "url"),
+        worker=text(pool, "account"),
+        alive=one_of(text(pool, "status"), _ALIVE, "status"),
+        active=flag(pool, "stratum-active"),
+        accepted=integer(pool, "accepted"),
+        rejected=integer(pool, "rejected"),
+        stale=integer(pool, "stale"),
     )
-
-
-def _celsius(source: Source, *path: str | int) -> Measured[float]:
-    return number(source, *path, low=_COLD_C, high=_HOT_C)
-
-
-def _lower(value: Measured[str]) -> Measured[str]:
-    return value if isinstance(value, Unknown) else value.lower()

@@ -3,10 +3,9 @@
 import asyncio
 from collections.abc import Callable
 
-from firmware_bridges.simulators.misbehaviour import Misbehaviour, Script
+from firmware_bridges.simulators.misbehaviour import Misbehaviour, Script, distorted
 from firmware_bridges.simulators.plant.presence import Presence
 from firmware_bridges.simulators.plant.pty_port import PtyPort
-from firmware_bridges.simulators.tcp import GARBAGE
 
 _MOST_PENDING = 64
 
@@ -66,12 +65,8 @@ class LineSensor:
         misbehaviour = self._presence.next()
         if misbehaviour in {Misbehaviour.TIMEOUT, Misbehaviour.REBOOT}:
             return
-        reply = _line(self._body(query))
-        if misbehaviour is Misbehaviour.CUT_OFF:
-            reply = reply[: len(reply) // 2]
-        if misbehaviour is Misbehaviour.GARBAGE:
-            reply = GARBAGE + b"\r\n"
-        self._port.send(reply)
+        end = b"\r\n" if misbehaviour is Misbehaviour.GARBAGE else b""
+        self._port.send(distorted(_line(self._body(query)), misbehaviour) + end)
 
     def _body(self, query: bytes) -> str:
         match query:

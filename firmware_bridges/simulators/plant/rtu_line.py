@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from pymodbus.framer import FramerRTU
 from pymodbus.pdu import DecodePDU
 
-from firmware_bridges.simulators.misbehaviour import Misbehaviour
+from firmware_bridges.simulators.misbehaviour import Misbehaviour, distorted
 from firmware_bridges.simulators.plant.pty_port import PtyPort
 from firmware_bridges.simulators.plant.slave import SimulatedSlave
-from firmware_bridges.simulators.tcp import GARBAGE
 
 _FRAMER = FramerRTU(DecodePDU(is_server=True))
 _STALE_S = 0.5
@@ -58,16 +57,9 @@ class RtuLine:
 
     def _answer(self, slave: SimulatedSlave, unit: int, pdu: bytes) -> None:
         reply, misbehaviour = slave.answer(pdu)
-        frame = _FRAMER.encode(reply, unit, 0)
-        match misbehaviour:
-            case Misbehaviour.TIMEOUT | Misbehaviour.REBOOT:
-                return
-            case Misbehaviour.CUT_OFF:
-                frame = frame[: len(frame) // 2]
-            case Misbehaviour.GARBAGE:
-                frame = GARBAGE
-            case _:
-                pass
+        if misbehaviour in {Misbehaviour.TIMEOUT, Misbehaviour.REBOOT}:
+            return
+        frame = distorted(_FRAMER.encode(reply, unit, 0), misbehaviour)
         if slave.reply_delay_s <= 0:
             self._port.send(frame)
             return

@@ -2,18 +2,23 @@
 
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from firmware_bridges.miners.braiins import DRIVER
-from firmware_bridges.protocol import Miner
 from firmware_bridges.simulators.braiins import BraiinsPersona, BraiinsSimulator
 from firmware_bridges.simulators.misbehaviour import Script
 from firmware_bridges.simulators.physics import MinerModel, Point, SimulatedMiner
+from tests.integration.drivers.miner_site import (
+    PASSWORD,
+    RAMP_S,
+    Hand,
+    Site,
+    driving,
+    password_in,
+    serving,
+)
 
-PASSWORD = "correct horse"
-RAMP_S = 60.0
 MODEL = MinerModel(
     model="Antminer S19 XP",
     firmware="2025-08-06-0-3881c51d-25.07-plus",
@@ -26,51 +31,24 @@ MODEL = MinerModel(
 )
 
 
-class Hand:
-    """A clock that moves when it is told to."""
-
-    def __init__(self) -> None:
-        self.now_s = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-    def move(self, seconds: float) -> None:
-        self.now_s += seconds
-
-
-@dataclass
-class Site:
-    miner: Miner
-    device: SimulatedMiner
-    simulator: BraiinsSimulator
-    script: Script
-    clock: Hand
-
-
 @contextlib.asynccontextmanager
-async def braiins(folder: Path, persona: BraiinsPersona, **settings: Any) -> AsyncIterator[Site]:
+async def braiins(
+    folder: Path, persona: BraiinsPersona, **settings: Any
+) -> AsyncIterator[Site[BraiinsSimulator]]:
     """Both sides, on a free port; `settings` go on top of the driver's."""
     clock, script = Hand(), Script()
     device = SimulatedMiner(MODEL, clock)
     simulator = BraiinsSimulator(device, script, persona)
-    await simulator.start()
-    password = folder / "password"
-    password.write_text(f"{PASSWORD}\n")
-    given: dict[str, Any] = {
-        "host": "127.0.0.1",
-        "port": simulator.port,
-        "password_file": password,
-        "deadline_s": 30.0,
-        **settings,
-    }
-    miner = DRIVER.open(DRIVER.settings(**given))
-    assert isinstance(miner, Miner)
-    try:
-        yield Site(miner, device, simulator, script, clock)
-    finally:
-        await miner.close()
-        await simulator.stop()
+    async with serving(simulator):
+        given: dict[str, Any] = {
+            "host": "127.0.0.1",
+            "port": simulator.port,
+            "password_file": password_in(folder),
+            "deadline_s": 30.0,
+            **settings,
+        }
+        async with driving(DRIVER, given) as miner:
+            yield Site(miner, device, simulator, script, clock)
 
 
 def persona(api: str, **more: Any) -> BraiinsPersona:

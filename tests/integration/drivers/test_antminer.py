@@ -11,7 +11,6 @@ import pytest
 from firmware_bridges.errors import (
     DeviceError,
     DeviceRefusedError,
-    DeviceTimeoutError,
     DeviceUnreachableError,
     MalformedReplyError,
     NotAuthorisedError,
@@ -28,6 +27,7 @@ from firmware_bridges.simulators.misbehaviour import Misbehaviour, Script
 from firmware_bridges.simulators.physics import MinerModel, Point, SimulatedMiner
 from shared.measured import Reason, Unknown
 from shared.setpoints import PowerLimit, Preset, Run, Stop
+from tests.integration.drivers.miner_site import FAILURES_ON_4028, cancel_midway
 
 MODEL = MinerModel(
     model="Antminer S21",
@@ -272,15 +272,7 @@ async def test_a_refused_configuration_carries_the_miners_code(
     assert refused.value.code == "M001"
 
 
-@pytest.mark.parametrize(
-    ("misbehaviour", "error"),
-    [
-        (Misbehaviour.TIMEOUT, DeviceTimeoutError),
-        (Misbehaviour.CUT_OFF, MalformedReplyError),
-        (Misbehaviour.GARBAGE, MalformedReplyError),
-        (Misbehaviour.REBOOT, DeviceUnreachableError),
-    ],
-)
+@pytest.mark.parametrize(("misbehaviour", "error"), FAILURES_ON_4028)
 async def test_a_reading_of_a_miner_that_misbehaves_is_a_typed_error(
     bench: Bench, misbehaviour: Misbehaviour, error: type[DeviceError]
 ) -> None:
@@ -350,11 +342,7 @@ async def test_a_miner_without_supply_is_unreachable(bench: Bench) -> None:
 async def test_a_cancelled_reading_leaves_the_device_usable(bench: Bench) -> None:
     device = bench.open()
     bench.script.order(Misbehaviour.TIMEOUT)
-    reading = asyncio.create_task(device.read())
-    await asyncio.sleep(0.05)
-    reading.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await reading
+    await cancel_midway(device.read())
     bench.script.clear()
     assert (await device.read()).mining is True
 

@@ -1,6 +1,5 @@
 """Writes to a simulated Braiins OS miner, and what it may do wrong, over real HTTP."""
 
-import asyncio
 from pathlib import Path
 
 import pytest
@@ -14,17 +13,19 @@ from firmware_bridges.errors import (
     NotSupportedError,
 )
 from firmware_bridges.readings import MinerReading
+from firmware_bridges.simulators.braiins import BraiinsSimulator
 from firmware_bridges.simulators.braiins_replies import STATUS_NOT_STARTED
 from firmware_bridges.simulators.misbehaviour import Misbehaviour
 from shared.measured import Reason, Unknown
 from shared.setpoints import PowerLimit, Preset, Run, Setpoint, Stop
-from tests.integration.drivers.braiins_site import RAMP_S, Hand, Site, braiins, persona
+from tests.integration.drivers.braiins_site import braiins, persona
+from tests.integration.drivers.miner_site import RAMP_S, Hand, Site, cancel_a_read
 
 BOTH = ["rest", "graphql"]
 RANGE = {"least_power_w": 1_500, "most_power_w": 2_900}
 
 
-async def settled(site: Site, setpoint: Setpoint) -> MinerReading:
+async def settled(site: Site[BraiinsSimulator], setpoint: Setpoint) -> MinerReading:
     await site.miner.apply(setpoint)
     site.clock.move(RAMP_S + 1)
     return await site.miner.read()
@@ -253,14 +254,7 @@ async def test_one_request_that_fails_leaves_the_others_read(tmp_path: Path, api
 async def test_a_cancelled_read_leaves_the_miner_usable(tmp_path: Path) -> None:
     async with braiins(tmp_path, persona("rest")) as site:
         await site.miner.read()
-        site.script.order(Misbehaviour.TIMEOUT, times=1)
-        task = asyncio.create_task(site.miner.read())
-        async with asyncio.timeout(30):
-            while site.script.current is not None:  # noqa: ASYNC110 - a script has no event
-                await asyncio.sleep(0.01)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
+        await cancel_a_read(site)
         assert (await site.miner.read()).mining is True
 
 

@@ -1,6 +1,5 @@
 """The LuxOS driver against its simulator, over real sockets."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,9 +11,7 @@ from firmware_bridges.capabilities import OperatingPoint, PowerRange
 from firmware_bridges.errors import (
     DeviceError,
     DeviceRefusedError,
-    DeviceTimeoutError,
     DeviceUnreachableError,
-    MalformedReplyError,
     NotSupportedError,
 )
 from firmware_bridges.miners.cgminer import reply_source
@@ -29,6 +26,7 @@ from firmware_bridges.simulators.misbehaviour import Misbehaviour, Script
 from firmware_bridges.simulators.physics import MinerModel, Point, SimulatedMiner
 from shared.measured import Unknown
 from shared.setpoints import PowerLimit, Preset, Run, Stop
+from tests.integration.drivers.miner_site import FAILURES_ON_4028, cancel_midway
 
 MODEL = MinerModel(
     model="Antminer S19k Pro",
@@ -293,15 +291,7 @@ async def test_a_lie_about_success_shows_in_the_next_reading(bench: Bench) -> No
     assert (await device.read()).mining is True
 
 
-@pytest.mark.parametrize(
-    ("misbehaviour", "error"),
-    [
-        (Misbehaviour.TIMEOUT, DeviceTimeoutError),
-        (Misbehaviour.CUT_OFF, MalformedReplyError),
-        (Misbehaviour.GARBAGE, MalformedReplyError),
-        (Misbehaviour.REBOOT, DeviceUnreachableError),
-    ],
-)
+@pytest.mark.parametrize(("misbehaviour", "error"), FAILURES_ON_4028)
 async def test_a_miner_that_misbehaves_is_a_typed_error_for_every_method(
     bench: Bench, misbehaviour: Misbehaviour, error: type[DeviceError]
 ) -> None:
@@ -339,11 +329,7 @@ async def test_a_miner_without_supply_is_unreachable(bench: Bench) -> None:
 async def test_a_cancelled_write_leaves_the_device_usable(bench: Bench) -> None:
     device = bench.open()
     bench.script.order(Misbehaviour.TIMEOUT)
-    writing = asyncio.create_task(device.apply(Stop()))
-    await asyncio.sleep(0.05)
-    writing.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await writing
+    await cancel_midway(device.apply(Stop()))
     bench.script.clear()
     await device.apply(Stop())
     assert (await device.read()).mining is False

@@ -21,10 +21,11 @@ from firmware_bridges.miners.cgminer import command_bytes, exchange
 from firmware_bridges.miners.whatsminer import v3_wire
 from firmware_bridges.readings import MinerReading
 from firmware_bridges.simulators.misbehaviour import Misbehaviour
-from firmware_bridges.simulators.whatsminer import MAX_TOKENS
+from firmware_bridges.simulators.whatsminer import MAX_TOKENS, WhatsminerSimulator
 from shared.measured import Reason, Unknown
 from shared.setpoints import PowerLimit, Preset, Run, Setpoint, Stop
-from tests.integration.drivers.whatsminer_site import RAMP_S, Hand, Site, persona, whatsminer
+from tests.integration.drivers.miner_site import RAMP_S, Hand, Site, cancel_a_read
+from tests.integration.drivers.whatsminer_site import persona, whatsminer
 
 ALL = ["v1", "v2", "v3"]
 V3_FIRMWARE = "20251209.16.REL"
@@ -34,7 +35,7 @@ def firmware_of(api: str) -> str:
     return V3_FIRMWARE if api == "v3" else "20230803.11.REL"
 
 
-async def settled(site: Site, setpoint: Setpoint) -> MinerReading:
+async def settled(site: Site[WhatsminerSimulator], setpoint: Setpoint) -> MinerReading:
     await site.miner.apply(setpoint)
     site.clock.move(RAMP_S + 1)
     return await site.miner.read()
@@ -277,14 +278,7 @@ async def test_one_command_that_fails_leaves_the_others_read(tmp_path: Path, api
 async def test_a_cancelled_read_leaves_the_miner_usable(tmp_path: Path) -> None:
     async with whatsminer(tmp_path, persona("v3"), firmware=V3_FIRMWARE) as site:
         await site.miner.read()
-        site.script.order(Misbehaviour.TIMEOUT, times=1)
-        task = asyncio.create_task(site.miner.read())
-        async with asyncio.timeout(30):
-            while site.script.current is not None:  # noqa: ASYNC110 - a script has no event
-                await asyncio.sleep(0.01)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
+        await cancel_a_read(site)
         assert (await site.miner.read()).mining is True
 
 

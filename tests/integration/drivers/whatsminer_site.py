@@ -3,31 +3,22 @@
 import contextlib
 import json
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from firmware_bridges.miners.whatsminer import DRIVER
-from firmware_bridges.protocol import Miner
 from firmware_bridges.simulators.misbehaviour import Script
 from firmware_bridges.simulators.physics import MinerModel, Point, SimulatedMiner
 from firmware_bridges.simulators.whatsminer import WhatsminerPersona, WhatsminerSimulator
-
-PASSWORD = "correct horse"
-RAMP_S = 60.0
-
-
-class Hand:
-    """A clock that moves when it is told to."""
-
-    def __init__(self) -> None:
-        self.now_s = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-    def move(self, seconds: float) -> None:
-        self.now_s += seconds
+from tests.integration.drivers.miner_site import (
+    PASSWORD,
+    RAMP_S,
+    Hand,
+    Site,
+    driving,
+    password_in,
+    serving,
+)
 
 
 def model(firmware: str = "20230803.11.REL") -> MinerModel:
@@ -46,15 +37,6 @@ def model(firmware: str = "20230803.11.REL") -> MinerModel:
     )
 
 
-@dataclass
-class Site:
-    miner: Miner
-    device: SimulatedMiner
-    simulator: WhatsminerSimulator
-    script: Script
-    clock: Hand
-
-
 @contextlib.asynccontextmanager
 async def whatsminer(
     folder: Path,
@@ -62,31 +44,24 @@ async def whatsminer(
     *,
     firmware: str = "20230803.11.REL",
     **settings: Any,
-) -> AsyncIterator[Site]:
+) -> AsyncIterator[Site[WhatsminerSimulator]]:
     """Both sides, on free ports; `settings` go on top of the driver's."""
     clock, script = Hand(), Script()
     device = SimulatedMiner(model(firmware), clock)
     simulator = WhatsminerSimulator(device, script, persona)
-    await simulator.start()
-    password = folder / "password"
-    password.write_text(f"{PASSWORD}\n")
-    given: dict[str, Any] = {
-        "host": "127.0.0.1",
-        "port": simulator.port,
-        "v3_port": simulator.v3_port or 1,
-        "password_file": password,
-        "least_power_w": 2_000,
-        "most_power_w": 3_400,
-        "deadline_s": 30.0,
-        **settings,
-    }
-    miner = DRIVER.open(DRIVER.settings(**given))
-    assert isinstance(miner, Miner)
-    try:
-        yield Site(miner, device, simulator, script, clock)
-    finally:
-        await miner.close()
-        await simulator.stop()
+    async with serving(simulator):
+        given: dict[str, Any] = {
+            "host": "127.0.0.1",
+            "port": simulator.port,
+            "v3_port": simulator.v3_port or 1,
+            "password_file": password_in(folder),
+            "least_power_w": 2_000,
+            "most_power_w": 3_400,
+            "deadline_s": 30.0,
+            **settings,
+        }
+        async with driving(DRIVER, given) as miner:
+            yield Site(miner, device, simulator, script, clock)
 
 
 def persona(api: str, **more: Any) -> WhatsminerPersona:

@@ -6,10 +6,11 @@ which a test decides whether a zero in a reading is honest.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware_bridges.readings import MinerReading
@@ -156,3 +157,16 @@ _ZERO_VALUE = re.compile(
     rb'"((?:[^"\\]|\\.)*)"[\s\x00-\x1f]*:[\s\x00-\x1f]*"?\s*'
     rb'[-+]?(?:0+\.?0*|\.0+)(?:[eE][-+]?\d+)?[\s\x00-\x1f]*(?:[",}\]{\[\s]|$)'
 )
+
+
+def mutation_test(
+    check: Callable[[dict[str, bytes]], None], *, examples: int
+) -> Callable[[dict[str, bytes], st.DataObject], None]:
+    """A test that checks so many mutations of the module's fixture `captures`."""
+
+    @settings(max_examples=examples)
+    @given(data=st.data())
+    def test(captures: dict[str, bytes], data: st.DataObject) -> None:
+        check(data.draw(mutated_replies(captures)))
+
+    return test

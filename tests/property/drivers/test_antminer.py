@@ -6,8 +6,6 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from firmware_bridges.errors import DeviceError
 from firmware_bridges.miners.antminer.reading import antminer_reading
@@ -17,7 +15,7 @@ from firmware_bridges.readings import MinerReading
 from firmware_bridges.simulators.antminer_replies import AntminerView
 from firmware_bridges.simulators.physics import MinerModel, Point, SimulatedMiner
 from tests.property.drivers.honest_zeros import judge
-from tests.property.drivers.mutations import mutated_replies, zero_was_sent
+from tests.property.drivers.mutations import mutation_test, zero_was_sent
 
 API = ("stats", "summary", "pools", "version")
 KEYS_OF = {
@@ -94,18 +92,7 @@ def test_the_check_sees_a_zero_that_was_not_sent(captures: dict[str, bytes]) -> 
         judge(reading, captures, KEYS_OF)
 
 
-@settings(max_examples=100)
-@given(data=st.data())
-def test_mutated_replies_give_an_honest_reading(
-    captures: dict[str, bytes], data: st.DataObject
-) -> None:
-    check(data.draw(mutated_replies(captures)))
-
-
-@pytest.mark.soak
-@settings(max_examples=2_500)
-@given(data=st.data())
-def test_many_mutated_replies_give_an_honest_reading(
-    captures: dict[str, bytes], data: st.DataObject
-) -> None:
-    check(data.draw(mutated_replies(captures)))
+test_mutated_replies_give_an_honest_reading = mutation_test(check, examples=100)
+test_many_mutated_replies_give_an_honest_reading = pytest.mark.soak(
+    mutation_test(check, examples=2_500)
+)

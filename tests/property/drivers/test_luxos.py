@@ -4,15 +4,13 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from firmware_bridges.miners.cgminer import reply_source
 from firmware_bridges.miners.luxos.reading import luxos_reading, operating_points
 from firmware_bridges.readings import MinerReading
 from shared.measured import Unknown
 from tests.property.drivers.honest_zeros import judge
-from tests.property.drivers.mutations import mutated_replies, zero_was_sent
+from tests.property.drivers.mutations import mutation_test, zero_was_sent
 
 KEYS_OF = {
     "hashrate_ths": r"GHS 5s",
@@ -80,18 +78,7 @@ def test_the_check_sees_a_zero_that_was_not_sent(captures: dict[str, bytes]) -> 
         judge(reading, captures, KEYS_OF)
 
 
-@settings(max_examples=100)
-@given(data=st.data())
-def test_mutated_replies_give_an_honest_reading(
-    captures: dict[str, bytes], data: st.DataObject
-) -> None:
-    check(data.draw(mutated_replies(captures)))
-
-
-@pytest.mark.soak
-@settings(max_examples=2_500)
-@given(data=st.data())
-def test_many_mutated_replies_give_an_honest_reading(
-    captures: dict[str, bytes], data: st.DataObject
-) -> None:
-    check(data.draw(mutated_replies(captures)))
+test_mutated_replies_give_an_honest_reading = mutation_test(check, examples=100)
+test_many_mutated_replies_give_an_honest_reading = pytest.mark.soak(
+    mutation_test(check, examples=2_500)
+)

@@ -11,6 +11,7 @@ from firmware_bridges.errors import (
     DeviceUnreachableError,
     MalformedReplyError,
 )
+from firmware_bridges.miners.replies import Raw
 from firmware_bridges.miners.whatsminer import v2_reading, v3_reading
 from firmware_bridges.miners.whatsminer.driver import judged
 from firmware_bridges.miners.whatsminer.faults import fault_list
@@ -27,7 +28,7 @@ def flat(message: object, status: str = "S", code: int = 131) -> bytes:
     return json.dumps({"STATUS": status, "Code": code, "Msg": message}).encode()
 
 
-def read(replies: dict[str, v2_reading.Raw]) -> MinerReading:
+def read(replies: dict[str, Raw]) -> MinerReading:
     return v2_reading.parse_reading(v2_reading.open_all(replies), Identity())
 
 

@@ -1,5 +1,7 @@
 """Whose turn it is."""
 
+import pytest
+
 from firmware_bridges.modbus.turns import (
     HOLD_LIMIT_S,
     Silence,
@@ -14,34 +16,36 @@ def test_nobody_waits() -> None:
     assert next_turn([], {}) is None
 
 
-def test_who_came_first_is_first() -> None:
-    waiting = [Waiting(2, 7, 1.0), Waiting(1, 8, 0.5)]
-    chosen = next_turn(waiting, {})
-    assert chosen is not None
-    assert chosen.unit == 8
+SILENT = {7: Silence(misses=1, until_s=0.0, penalty_s=2.0)}
 
 
-def test_an_ordered_write_goes_before_readings() -> None:
-    waiting = [Waiting(1, 7, 0.0), Waiting(2, 8, 9.0, urgent=True)]
-    chosen = next_turn(waiting, {})
-    assert chosen is not None
-    assert chosen.unit == 8
-
-
-def test_a_slave_that_was_silent_goes_behind_those_who_wait() -> None:
-    silences = {7: Silence(misses=1, until_s=0.0, penalty_s=2.0)}
-    waiting = [Waiting(1, 7, 0.0), Waiting(2, 8, 1.5)]
+@pytest.mark.parametrize(
+    ("waiting", "silences", "unit"),
+    [
+        pytest.param([Waiting(2, 7, 1.0), Waiting(1, 8, 0.5)], {}, 8, id="who came first is first"),
+        pytest.param(
+            [Waiting(1, 7, 0.0), Waiting(2, 8, 9.0, urgent=True)],
+            {},
+            8,
+            id="an ordered write goes before readings",
+        ),
+        pytest.param(
+            [Waiting(1, 7, 0.0), Waiting(2, 8, 1.5)],
+            SILENT,
+            8,
+            id="who was silent goes behind those who wait",
+        ),
+        pytest.param(
+            [Waiting(1, 7, 0.0), Waiting(2, 8, 2.5)], SILENT, 7, id="who was silent is not starved"
+        ),
+    ],
+)
+def test_the_turn_goes_to_the_right_unit(
+    waiting: list[Waiting], silences: dict[int, Silence], unit: int
+) -> None:
     chosen = next_turn(waiting, silences)
     assert chosen is not None
-    assert chosen.unit == 8
-
-
-def test_a_slave_that_was_silent_is_not_starved() -> None:
-    silences = {7: Silence(misses=1, until_s=0.0, penalty_s=2.0)}
-    waiting = [Waiting(1, 7, 0.0), Waiting(2, 8, 2.5)]
-    chosen = next_turn(waiting, silences)
-    assert chosen is not None
-    assert chosen.unit == 7
+    assert chosen.unit == unit
 
 
 def test_the_hold_doubles_to_a_limit() -> None:

@@ -23,6 +23,17 @@ def from_ms(time_ms: int) -> datetime:
         raise BadInputError("time_ms", f"{time_ms}", "a date in the years 1 to 9999") from error
 
 
+def iso_utc(time_ms: int) -> str:
+    """A time in a text for people, such as "2024-05-09T20:15:00Z"; one beyond the calendar stays
+    a number of milliseconds."""
+    try:
+        moment = from_ms(time_ms)
+    except BadInputError:
+        return f"{time_ms} ms"
+    precision = "milliseconds" if time_ms % 1_000 else "seconds"
+    return moment.isoformat(timespec=precision).replace("+00:00", "Z")
+
+
 @dataclass(frozen=True, slots=True)
 class TimeScale:
     """Maps real time to the time shown, for replaying a recorded day faster than it was.

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from shared.errors import BadInputError
 from shared.price.forecast import NoForecastReason
+from shared.time import iso_utc
 
 INTERVAL_MS = 15 * 60_000
 HOUR_MS = 60 * 60_000
@@ -28,9 +29,11 @@ _RANGES = {
 
 
 class MissingInputError(Exception):
-    """An input that the forecast needs is not known; `reason` says which kind."""
+    """An input that the forecast needs is not known: `reason` says which kind, and `at_ms` where
+    the `span` ("interval" or "hour") begins that lacks it."""
 
-    def __init__(self, reason: NoForecastReason, detail: str) -> None:
+    def __init__(self, reason: NoForecastReason, span: str, at_ms: int) -> None:
+        detail = f"{span} of {iso_utc(at_ms)}"
         super().__init__(f"{reason.value}: {detail}")
         self.reason = reason
         self.detail = detail
@@ -107,21 +110,21 @@ class KnownMarket:
             or interval.real_time_usd_per_mwh is None
             or start_ms + INTERVAL_MS > self.as_of_ms
         ):
-            raise MissingInputError(NoForecastReason.MISSING_PRICE, f"interval of {start_ms}")
+            raise MissingInputError(NoForecastReason.MISSING_PRICE, "interval", start_ms)
         return interval.real_time_usd_per_mwh
 
     def day_ahead(self, start_ms: int) -> float:
         """The day-ahead price of an interval's hour, USD/MWh; else `MissingInputError`."""
         interval = self._published(start_ms)
         if interval is None or interval.day_ahead_usd_per_mwh is None:
-            raise MissingInputError(NoForecastReason.MISSING_DAY_AHEAD, f"interval of {start_ms}")
+            raise MissingInputError(NoForecastReason.MISSING_DAY_AHEAD, "interval", start_ms)
         return interval.day_ahead_usd_per_mwh
 
     def demand_forecast(self, start_ms: int) -> float:
         """The day-ahead demand forecast of an interval's hour, MW; else `MissingInputError`."""
         interval = self._published(start_ms)
         if interval is None or interval.demand_forecast_mw is None:
-            raise MissingInputError(NoForecastReason.MISSING_DEMAND, f"interval of {start_ms}")
+            raise MissingInputError(NoForecastReason.MISSING_DEMAND, "interval", start_ms)
         return interval.demand_forecast_mw
 
     def temperature(self) -> float:
@@ -135,7 +138,7 @@ class KnownMarket:
             interval = self.history.intervals.get(start_ms)
             if interval is not None and interval.temperature_c is not None:
                 return interval.temperature_c
-        raise MissingInputError(NoForecastReason.MISSING_TEMPERATURE, f"hour of {newest_ms}")
+        raise MissingInputError(NoForecastReason.MISSING_TEMPERATURE, "hour", newest_ms)
 
     def _published(self, start_ms: int) -> MarketInterval | None:
         if start_ms > self.as_of_ms + PUBLISHED_AHEAD_MS:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from shared.errors import BadInputError
-from shared.time import TimeScale, from_ms, to_ms
+from shared.time import TimeScale, from_ms, iso_utc, to_ms
 
 
 def test_milliseconds_and_datetimes_agree_also_across_zones() -> None:
@@ -22,6 +22,20 @@ def test_a_naive_datetime_is_refused() -> None:
 def test_a_time_no_calendar_has_is_refused() -> None:
     with pytest.raises(BadInputError):
         from_ms(2**62)
+
+
+@pytest.mark.parametrize(
+    ("time_ms", "text"),
+    [
+        (1_715_299_200_000, "2024-05-10T00:00:00Z"),
+        (1_715_169_600_123, "2024-05-08T12:00:00.123Z"),
+        (2**62, "4611686018427387904 ms"),
+    ],
+)
+def test_a_time_in_a_text_is_iso_in_utc_as_far_as_the_calendar_goes(
+    time_ms: int, text: str
+) -> None:
+    assert iso_utc(time_ms) == text
 
 
 def test_a_scale_runs_from_its_origin_at_its_rate() -> None:

@@ -22,7 +22,7 @@ from shared.price.market import (
 )
 from shared.price.scale import compress, expand
 from shared.price.wall_time import central_time, quarter_of_day
-from shared.time import to_ms
+from shared.time import iso_utc, to_ms
 from tests.unit.shared.price.market_sample import FIRST_DAY, changed, day_start_ms, sample_market
 
 HISTORY = sample_market(days=3)
@@ -84,7 +84,7 @@ def test_each_input_reaches_the_feature_named_after_it(
 def test_an_input_that_is_not_known_is_named_and_never_filled_in(
     field: str, start_ms: int, reason: NoForecastReason
 ) -> None:
-    with pytest.raises(MissingInputError, match=str(start_ms)) as caught:
+    with pytest.raises(MissingInputError, match=iso_utc(start_ms)) as caught:
         rows(changed(HISTORY, start_ms, **{field: None}))
     assert caught.value.reason is reason
 

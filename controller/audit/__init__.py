@@ -1,9 +1,14 @@
-"""The audit trail: leaves queued in the transaction of the change they tell of.
+"""The audit log: an append-only Merkle log after RFC 6962 of who changed what.
 
-Every part that changes something a person would ask about calls `queue_leaf`. The integrator that
-numbers leaves into a tree (`audit_leaves.tree_index`) belongs here when it comes.
+Every part that changes something a person would ask about calls `queue_leaf` in the transaction of
+the change; personal data goes in as `Personal`. The integrator (`integrator`, a job) numbers the
+leaves into the tree (`tiles`, over `shared.merkle`) and signs its head (`notes`); `timestamps` has
+heads stamped by others; `proofs` and `export` give away what anybody can check with `verify`, which
+knows nothing of our database or configuration. Nothing of the log is ever deleted, whatever
+retention says; `erase` makes a person's trace nobody's.
 """
 
-from controller.audit.leaves import leaf_bytes, queue_leaf
+from controller.audit.leaves import erase, leaf_bytes, queue_leaf
+from controller.audit.people import Personal
 
-__all__ = ["leaf_bytes", "queue_leaf"]
+__all__ = ["Personal", "erase", "leaf_bytes", "queue_leaf"]

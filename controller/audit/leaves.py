@@ -1,13 +1,18 @@
-"""Audit leaves: what was changed, by whom, in canonical bytes with their SHA-256."""
+"""Audit leaves: what was changed, by whom, in canonical bytes with their RFC 6962 leaf hash."""
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection, insert
 
+from controller.audit.people import Personal, forget, with_traces
 from controller.storage.tables import audit_leaves
+from shared.errors import BadInputError
+from shared.merkle import leaf_hash
 from shared.messages import cbor
+
+FIELDS = frozenset({"actor", "data", "kind", "subject", "time_ms"})
+MAX_LEAF_BYTES = cbor.MAX_PAYLOAD
 
 
 def leaf_bytes(kind: str, actor: str, subject: str, time_ms: int, data: Mapping[str, Any]) -> bytes:
@@ -24,17 +29,40 @@ def leaf_bytes(kind: str, actor: str, subject: str, time_ms: int, data: Mapping[
 
 
 def queue_leaf(
-    conn: Connection, *, kind: str, actor: str, subject: str, data: Mapping[str, Any], now_ms: int
+    conn: Connection,
+    *,
+    kind: str,
+    actor: str | Personal,
+    subject: str | Personal,
+    data: Mapping[str, Any],
+    now_ms: int,
 ) -> None:
-    """Queues a leaf in the transaction of `conn`: it commits with the change, or not at all."""
-    body = leaf_bytes(kind, actor, subject, now_ms, data)
+    """Queues a leaf in the transaction of `conn`: it commits with the change, or not at all.
+
+    A leaf is kept for ever: what names a person (an address, a name that was typed) goes in as
+    `Personal`, anywhere in `actor`, `subject` and `data`, and stands there as its trace.
+    `BadInputError` for a leaf of more than 256 KiB.
+    """
+    who, what, told = with_traces(conn, [actor, subject, data], now_ms)
+    body = leaf_bytes(kind, who, what, now_ms, told)
+    if len(body) > MAX_LEAF_BYTES:
+        raise BadInputError("leaf", f"{len(body)} bytes", f"at most {MAX_LEAF_BYTES} bytes")
     conn.execute(
         insert(audit_leaves).values(
             kind=kind,
-            actor=actor,
-            subject=subject,
+            actor=who,
+            subject=what,
             body=body,
-            sha256=hashlib.sha256(body).digest(),
+            leaf_hash=leaf_hash(body),
             created_ms=now_ms,
         )
     )
+
+
+def erase(conn: Connection, thing: Personal, *, actor: str, now_ms: int) -> bool:
+    """Makes the thing's trace nobody's, and writes down that it was; False: it had none."""
+    trace = forget(conn, thing)
+    if trace is None:
+        return False
+    queue_leaf(conn, kind="audit.person_erased", actor=actor, subject=trace, data={}, now_ms=now_ms)
+    return True

@@ -4,6 +4,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -59,6 +60,14 @@ class Storage:
     def close(self) -> None:
         """Closes the pooled connections."""
         self.engine.dispose()
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The file of a SQLite database; None for PostgreSQL. `BadInputError` for another URL."""
+    parsed = _checked(url)
+    if parsed.get_backend_name() != SQLITE or parsed.database is None:
+        return None
+    return Path(parsed.database)
 
 
 def _checked(url: str) -> URL:

@@ -6,7 +6,38 @@ by the module that owns the table. Telemetry is partitioned by day on PostgreSQL
 module here, imported below so that the metadata is whole, and a migration.
 """
 
+from controller.storage.tables.accounts import (
+    access_salts,
+    api_tokens,
+    passkeys,
+    recovery_codes,
+    role_grants,
+    sessions,
+    throttles,
+    users,
+)
+from controller.storage.tables.approvals import (
+    approval_challenges,
+    approval_keys,
+    approval_requests,
+    approvals,
+)
+from controller.storage.tables.audit import (
+    audit_authorities,
+    audit_heads,
+    audit_leaves,
+    audit_log,
+    audit_people,
+    audit_tiles,
+    audit_timestamps,
+)
 from controller.storage.tables.base import metadata
+from controller.storage.tables.enrolment import (
+    certificates,
+    enrolment_tokens,
+    revocation_lists,
+    revocations,
+)
 from controller.storage.tables.fleet import (
     alarms,
     births,
@@ -18,17 +49,40 @@ from controller.storage.tables.fleet import (
     sites,
     streams,
 )
-from controller.storage.tables.records import audit_leaves, idempotency_keys, legal_holds, retention
+from controller.storage.tables.records import idempotency_keys, legal_holds, retention
+from controller.storage.tables.security import (
+    cut_offs,
+    log_positions,
+    node_baselines,
+    security_events,
+    webhook_deliveries,
+    webhooks,
+)
 from controller.storage.tables.sending import changes, commands, outbox
 from controller.storage.tables.telemetry import gap_buckets, gaps, ingested, rollups, telemetry
 
 __all__ = [
+    "access_salts",
     "alarms",
+    "api_tokens",
+    "approval_challenges",
+    "approval_keys",
+    "approval_requests",
+    "approvals",
+    "audit_authorities",
+    "audit_heads",
     "audit_leaves",
+    "audit_log",
+    "audit_people",
+    "audit_tiles",
+    "audit_timestamps",
     "births",
+    "certificates",
     "changes",
     "commands",
+    "cut_offs",
     "devices",
+    "enrolment_tokens",
     "events",
     "gap_buckets",
     "gaps",
@@ -36,13 +90,26 @@ __all__ = [
     "ingested",
     "lanes",
     "legal_holds",
+    "log_positions",
     "metadata",
     "metrics",
+    "node_baselines",
     "nodes",
     "outbox",
+    "passkeys",
+    "recovery_codes",
     "retention",
+    "revocation_lists",
+    "revocations",
+    "role_grants",
     "rollups",
+    "security_events",
+    "sessions",
     "sites",
     "streams",
     "telemetry",
+    "throttles",
+    "users",
+    "webhook_deliveries",
+    "webhooks",
 ]

@@ -1,22 +1,8 @@
-"""What answers for the rest: audit leaves, idempotency keys, retention, legal holds."""
+"""What answers for the rest: idempotency keys, retention, legal holds."""
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Table
 
 from controller.storage.tables.base import Json, id_column, metadata, version_column
-
-audit_leaves = Table(  # tree_index is NULL until an integrator numbers the leaf into the tree
-    "audit_leaves",
-    metadata,
-    id_column(),
-    Column("kind", String(40), nullable=False),
-    Column("actor", String(200), nullable=False),
-    Column("subject", String(200), nullable=False),
-    Column("body", LargeBinary, nullable=False),  # deterministic CBOR
-    Column("sha256", LargeBinary, nullable=False),
-    Column("created_ms", BigInteger, nullable=False),
-    Column("tree_index", BigInteger, unique=True),
-    sqlite_autoincrement=True,
-)
 
 idempotency_keys = Table(
     "idempotency_keys",

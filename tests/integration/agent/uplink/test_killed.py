@@ -1,14 +1,13 @@
 """The sending process is killed with SIGKILL, again and again, and so is the broker."""
 
 import asyncio
-import subprocess
 import sys
 from pathlib import Path
 
 from agent.uplink.state import Stream
 from shared.messages.event import Event
 from shared.messages.telemetry import decode_body
-from tests.agents import IDENTITY
+from tests.agents import IDENTITY, lines_before_kill
 from tests.brokers import Broker
 from tests.integration.agent.uplink.conftest import close_site, open_site
 from tests.integration.agent.uplink.controllers import FakeController
@@ -25,15 +24,7 @@ def _run_and_kill(database_file: Path, broker: Broker, lines: int) -> dict[int, 
         str(broker.port),
         *map(str, (broker.ca_file, files.certificate_file, files.key_file)),
     ]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[4]
-    ) as process:
-        assert process.stdout is not None
-        said = [process.stdout.readline() for _ in range(lines)]
-        process.kill()
-        said += process.stdout.readlines()
-    pairs = [line.split() for line in said if line.endswith("\n")]
-    return {int(seq): int(value) for seq, value in pairs}
+    return {int(seq): int(value) for seq, value in lines_before_kill(command, lines)}
 
 
 async def test_whatever_is_killed_every_accepted_row_is_committed_once(

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from agent.commands.keys import load_trusted_keys
 from agent.config import AgentConfig
-from agent.config_source import ConfigProblem
 from agent.site.drivers import load_driver
 from agent.uplink.link import BrokerAddress, LinkError, tls_context
+from shared.configuration import ConfigProblem
 from shared.errors import BadInputError
 
 
@@ -28,7 +28,7 @@ def warnings(config: AgentConfig) -> tuple[ConfigProblem, ...]:
     found = []
     if not config.commands.trusted_keys:
         found.append(ConfigProblem("commands.trusted_keys", "none: no command will be taken"))
-    if not config.devices:
+    if config.role == "site" and not config.devices:
         found.append(ConfigProblem("device", "none: there is nothing to measure"))
     if config.prices is not None and config.model.enabled and config.model.manifest is None:
         from agent.inference.loader import shipped_folder

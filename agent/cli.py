@@ -1,4 +1,4 @@
-"""`bes agent run | check | status | lockout`."""
+"""`bes agent join | run | check | status | lockout | upkeep | restore`."""
 
 import argparse
 import asyncio
@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,10 @@ MAX_STATUS_BYTES = 64 * 1024 * 1024
 def main(argv: Sequence[str]) -> int:
     """Runs a sub-command; 0 when all is well, 1 when something is not, 2 for wrong arguments."""
     arguments = _parser().parse_args(argv)
+    if arguments.action == "join":
+        from agent.identity import cli as identity_cli
+
+        return identity_cli.run(arguments)
     try:
         config = load_config(arguments.config)
     except ConfigError as error:
@@ -34,15 +39,19 @@ def main(argv: Sequence[str]) -> int:
             return _status(config, as_json=arguments.json)
         case "lockout":
             return _lockout(config, arguments)
+        case "upkeep":
+            return _upkeep(config)
+        case "restore":
+            return _restore(config, arguments.backup)
         case _:
             return _run(config)
 
 
 def _run(config: AgentConfig) -> int:
     from agent.database import StorageError
-    from agent.log import set_up_logging
     from agent.runtime.host import DataFolderError
     from agent.runtime.process import run_agent
+    from shared.logs import set_up_logs
 
     async def until_signalled() -> None:
         stop = asyncio.Event()
@@ -51,7 +60,7 @@ def _run(config: AgentConfig) -> int:
             loop.add_signal_handler(number, stop.set)
         await run_agent(config, stop)
 
-    set_up_logging(config.log_level)
+    set_up_logs(config.log_level)
     try:
         asyncio.run(until_signalled())
     except (DataFolderError, StorageError, BadInputError, OSError) as error:
@@ -71,6 +80,43 @@ def _check(file: Path, config: AgentConfig) -> int:
     if problems:
         return FAILED
     sys.stdout.write(f"{file}: node {config.node}, {len(config.devices)} devices: ready to run\n")
+    return OK
+
+
+def _upkeep(config: AgentConfig) -> int:
+    from agent import upkeep
+    from shared.sqlite_copy import CopyError
+
+    now = datetime.now(UTC)
+    status = OK
+    try:
+        sys.stdout.write(f"copied and checked: {upkeep.copy(config, now)}\n")
+    except CopyError as error:
+        sys.stderr.write(f"bes agent upkeep: {error}\n")
+        status = FAILED
+    problem = upkeep.certificate_problem(config, now)
+    if problem is not None:
+        sys.stderr.write(f"bes agent upkeep: {problem}\n")
+        status = FAILED
+    return status
+
+
+def _restore(config: AgentConfig, backup: Path) -> int:
+    from agent.runtime.host import DataFolder, DataFolderError
+    from agent.upkeep import restore
+    from shared.sqlite_copy import CopyError
+
+    try:
+        folder = DataFolder.take(config.data_dir)
+        try:
+            restored = restore(config.database_file, backup)
+        finally:
+            folder.release()
+    except (CopyError, DataFolderError) as error:
+        sys.stderr.write(f"bes agent restore: {error}\n")
+        return FAILED
+    kept = "kept the newer database: rows were accepted since the copy was made"
+    sys.stdout.write(f"put back {backup}\n" if restored else f"{kept}\n")
     return OK
 
 
@@ -138,11 +184,16 @@ def fetch_status(address: str) -> Any:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bes agent", description="The agent of one node.")
     actions = parser.add_subparsers(dest="action", required=True)
+    _join(actions.add_parser("join", help="get this host's identity and configuration"))
     _with_config(actions.add_parser("run", help="run until SIGTERM or SIGINT"))
     _with_config(actions.add_parser("check", help="say whether the agent could run"))
     status = actions.add_parser("status", help="ask the running agent how it is")
     _with_config(status)
     status.add_argument("--json", action="store_true", help="as JSON")
+    _with_config(actions.add_parser("upkeep", help="copy the database, look at the certificate"))
+    restoring = actions.add_parser("restore", help="put a copy back, if no row came since")
+    _with_config(restoring)
+    restoring.add_argument("backup", type=Path, help="a copy that `upkeep` made")
     lockout = actions.add_parser("lockout", help="lock devices against being energised")
     kinds = lockout.add_subparsers(dest="what", required=True)
     _with_config(kinds.add_parser("list", help="every lock"))
@@ -157,6 +208,19 @@ def _parser() -> argparse.ArgumentParser:
     _with_config(lifting)
     _of_device(lifting)
     return parser
+
+
+def _join(parser: argparse.ArgumentParser) -> None:
+    """The token comes on standard input: everybody on a host can read a process's arguments."""
+    parser.add_argument("url", metavar="URL", help="the controller: https://HOST[:PORT]")
+    parser.add_argument(
+        "--ca-fingerprint", required=True, metavar="SHA256", help="of the authority's key"
+    )
+    parser.add_argument(
+        "--token-stdin", action="store_true", required=True, help="read the token there"
+    )
+    parser.add_argument("--config-dir", type=Path, default=Path("/etc/bes"), metavar="DIR")
+    parser.add_argument("--data-dir", type=Path, default=Path("/var/lib/bes"), metavar="DIR")
 
 
 def _with_config(parser: argparse.ArgumentParser) -> None:

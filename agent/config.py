@@ -8,14 +8,19 @@ import os
 from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from agent import config_source
-from agent.config_paths import ConfigPath
-from agent.config_source import ConfigError
+from agent.identity.config import IdentityConfig
 from agent.site.config import SiteSections
+from shared.configuration import (
+    MAX_FILE_BYTES,
+    ConfigError,
+    ConfigPath,
+    ConfigProblem,
+    configuration,
+)
 from shared.messages.topics import check_node_name
 from shared.time import TimeScale
 
@@ -121,14 +126,23 @@ class AgentConfig(SiteSections):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     node: Annotated[str, AfterValidator(check_node_name)]
-    role: Literal["site"] = "site"
+    role: Literal["site", "signer"] = "site"
     data_dir: ConfigPath
     broker: BrokerConfig
+    identity: IdentityConfig | None = None
     commands: CommandsConfig = Field(default_factory=CommandsConfig)
     buffer: BufferConfig = Field(default_factory=BufferConfig)
     clock: ClockConfig = Field(default_factory=ClockConfig)
     status: StatusConfig = Field(default_factory=StatusConfig)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @model_validator(mode="after")
+    def _sections_of_its_role(self) -> Self:
+        if self.role == "signer":
+            given = sorted(self.model_fields_set & SiteSections.model_fields.keys())
+            if given:
+                raise ValueError(f"role signer with {', '.join(given)} (allowed: in role site)")
+        return self
 
     @property
     def database_file(self) -> Path:
@@ -146,4 +160,12 @@ def load_config(file: Path, environment: Mapping[str, str] | None = None) -> Age
 
     `environment` overrides single keys (`BES__SECTION__KEY`); by default the process's own.
     """
-    return config_source.load(file, AgentConfig, os.environ if environment is None else environment)
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise ConfigError(
+            file, (ConfigProblem("", f"cannot be read: {error.strerror}"),)
+        ) from error
+    overrides = os.environ if environment is None else environment
+    return configuration(content, overrides, AgentConfig, file, file.resolve().parent)

@@ -27,11 +27,13 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who this process is: its node, this start of it, its software."""
+    """Who this process is: its node, this start of it, its software, and the SHA-256 (hex) of what
+    it was started with, by name."""
 
     node: str
     boot_id: str
     software: str
+    hashes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,7 @@ def _birth(
         metrics=tuple(
             MetricDeclaration(alias, m.name, m.unit, m.type) for m, alias in metrics.items()
         ),
-        hashes=declared.hashes,
+        hashes={**declared.hashes, **declared.identity.hashes},
     )
 
 

@@ -20,6 +20,7 @@ from enum import StrEnum
 
 from shared.messages.command import Command
 from shared.messages.reply import Reply, ReplyState
+from shared.time import iso_utc
 
 
 class Problem(StrEnum):
@@ -175,10 +176,11 @@ def untimely(command: Command, marks: Marks, moment: Moment) -> Decline | None:
         return Decline(ReplyState.REFUSED, Problem.CLOCK_UNTRUSTED, text)
     latest_ms = moment.time_ms + moment.tolerance_ms
     if max(command.not_before_ms, command.issued_at_ms) > latest_ms:
-        text = f"not before {max(command.not_before_ms, command.issued_at_ms)} ms; it is "
-        return Decline(ReplyState.REFUSED, Problem.NOT_YET, f"{text}{moment.time_ms} ms")
+        from_ms = max(command.not_before_ms, command.issued_at_ms)
+        text = f"not before {iso_utc(from_ms)}; it is {iso_utc(moment.time_ms)}"
+        return Decline(ReplyState.REFUSED, Problem.NOT_YET, text)
     now_ms = max(moment.time_ms, marks.latest_issued_ms)
     if command.expires_at_ms <= now_ms:
-        text = f"expired at {command.expires_at_ms} ms; it is {now_ms} ms"
+        text = f"expired at {iso_utc(command.expires_at_ms)}; it is {iso_utc(now_ms)}"
         return Decline(ReplyState.EXPIRED, Problem.TOO_LATE, text)
     return None

@@ -23,6 +23,7 @@ from agent.commands.policy import Address, CommandPolicy, CommandStats
 from agent.database import Database
 from agent.recorder import Recorder
 from shared.errors import BadInputError
+from shared.logs import command_trace, traced
 from shared.messages.command import Command, prove
 from shared.messages.reply import Reply, ReplyState
 
@@ -115,7 +116,8 @@ class Commands:
             await asyncio.wait(set(self._receiving), timeout=grace_s)
 
     async def _receive(self, message: bytes) -> None:
-        command = await self._admission.admit(message)
+        with traced():
+            command = await self._admission.admit(message)
         if command is not None:
             self._line_up(command, CommandState.ACCEPTED)
 
@@ -123,7 +125,8 @@ class Commands:
         async def job() -> None:
             if ready is not None:
                 await ready()
-            await self._performance.perform(command, state)
+            with traced(command_trace(command.id), command=command.id):
+                await self._performance.perform(command, state)
 
         self._lanes.submit(journal.device_of(command), job)
 

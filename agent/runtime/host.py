@@ -1,12 +1,19 @@
 """What belongs to the machine: the data folder and its lock, the software's version."""
 
+import asyncio
 import fcntl
+import hashlib
+import json
 import os
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Self
 
+from pydantic import BaseModel
+
 PACKAGE = "bitcoin-enterprise-suite"
+_ROOT = Path(__file__).resolve().parents[2]
+_PACKAGES = ("agent", "firmware_bridges", "shared")
 
 
 class DataFolderError(Exception):
@@ -50,3 +57,24 @@ def software() -> str:
         return f"{PACKAGE} {version(PACKAGE)}"
     except PackageNotFoundError:
         return f"{PACKAGE} (not installed)"
+
+
+async def software_sha256() -> str:
+    """SHA-256 over this software's Python files as they are on disk: their paths and contents."""
+    return await asyncio.to_thread(_code_sha256, _ROOT)
+
+
+def config_sha256(config: BaseModel) -> str:
+    """SHA-256 of the configuration in force, overrides of the environment included. Secrets are in
+    files of their own, so that none is in it."""
+    plain = json.dumps(config.model_dump(mode="json"), sort_keys=True, default=str)
+    return hashlib.sha256(plain.encode()).hexdigest()
+
+
+def _code_sha256(root: Path) -> str:
+    whole = hashlib.sha256()
+    for package in _PACKAGES:
+        for path in sorted((root / package).rglob("*.py")):
+            content = hashlib.sha256(path.read_bytes()).digest()
+            whole.update(str(path.relative_to(root)).encode() + b"\0" + content)
+    return whole.hexdigest()

@@ -11,6 +11,7 @@ import contextlib
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 
 import structlog
 
@@ -25,9 +26,11 @@ from agent.commands.policy import Address, CommandPolicy
 from agent.commands.runner import Commands
 from agent.config import AgentConfig
 from agent.database import Database, DatabaseOptions, StorageError, StorageFullError
+from agent.identity.renewal import RenewalSettings, Renewer
 from agent.recorder import Recorder
-from agent.runtime.host import DataFolder, software
+from agent.runtime.host import DataFolder, config_sha256, software, software_sha256
 from agent.runtime.look import Parts, look
+from agent.runtime.pulse import LONGEST_ILL_S, pulse_of, why_unhealthy
 from agent.runtime.roles import build_role
 from agent.status.server import StatusServer, status_app
 from agent.supervisor import Supervisor, TaskHealth, TaskSpec
@@ -35,6 +38,7 @@ from agent.uplink.link import BrokerAddress
 from agent.uplink.state import PlanSettings, Stream
 from agent.uplink.uplink import Uplink, UplinkSettings
 from shared.messages.event import Event, EventKind, Severity
+from shared.service_manager import ServiceManager
 
 HOUSEKEEPING_S = 30.0
 FULL_DISK_PAUSE_S = 5.0
@@ -105,7 +109,8 @@ async def _compose(
     synchronised: Callable[[], bool | None],
 ) -> Parts:
     keys = load_trusted_keys(config.commands.trusted_keys)
-    identity = Identity(config.node, secrets.token_hex(8), software())
+    hashes = {"configuration": config_sha256(config), "software": await software_sha256()}
+    identity = Identity(config.node, secrets.token_hex(8), software(), hashes)
     recorder = await Recorder.open(database, clock, identity)
     keeper = Keeper(database, recorder, clock, config.buffer.disk_budget_mib * MIB)
     role = await build_role(config, database, recorder, clock)
@@ -170,14 +175,24 @@ def uplink_settings(config: AgentConfig, identity: Identity) -> UplinkSettings:
 
 async def _live(config: AgentConfig, parts: Parts, stop: asyncio.Event) -> None:
     server = await _serve_status(config, parts)
+    manager = ServiceManager.from_environment()
+    started = asyncio.Event()
+    pulse = asyncio.create_task(
+        manager.keep_alive(
+            lambda: pulse_of(parts, started=started.is_set(), stopping=stop.is_set()), LONGEST_ILL_S
+        )
+    )
     try:
         await _start(config, parts)
+        started.set()
         log.info("the agent runs", node=config.node, role=config.role, status=server.url)
         await stop.wait()
         log.info("the agent stops")
     finally:
+        manager.stopping("brings everything into its safe state")
         await _stop(parts)
         await server.stop()
+        pulse.cancel()
         config.status_address_file.unlink(missing_ok=True)
 
 
@@ -188,12 +203,6 @@ async def _serve_status(config: AgentConfig, parts: Parts) -> StatusServer:
     server = await StatusServer.start(app, config.status.host, config.status.port)
     server.write_address(config.status_address_file)
     return server
-
-
-def why_unhealthy(supervisor: Supervisor) -> str | None:
-    """The first task that does not run; None when all do. A lost link is no ill health."""
-    stopped = [task.name for task in supervisor.health if not task.running]
-    return f"not running: {', '.join(stopped)}" if stopped else None
 
 
 async def _start(config: AgentConfig, parts: Parts) -> None:
@@ -212,8 +221,18 @@ async def _start(config: AgentConfig, parts: Parts) -> None:
         TaskSpec("housekeeping", lambda: _keep_house(parts)),
         *(TaskSpec(f"{parts.role_name}: {s.name}", s.run) for s in parts.role.tasks()),
         TaskSpec("uplink", parts.uplink.run),
+        *_identity_tasks(config, parts),
     ):
         parts.supervisor.start(spec)
+
+
+def _identity_tasks(config: AgentConfig, parts: Parts) -> tuple[TaskSpec, ...]:
+    """Renewal of the certificate, where this agent was enrolled."""
+    if config.identity is None:
+        return ()
+    settings = RenewalSettings(config.identity.url, config.identity.folder)
+    renewer = Renewer(settings, parts.recorder, parts.uplink, lambda: datetime.now(UTC))
+    return (TaskSpec("identity", renewer.run),)
 
 
 async def _keep_house(parts: Parts) -> None:

@@ -16,3 +16,7 @@ async def build_role(
             from agent.site.role import build_site
 
             return await build_site(config, database, recorder, clock)
+        case "signer":
+            from agent.signer.role import build_signer
+
+            return await build_signer(config.data_dir, recorder, clock)

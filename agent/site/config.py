@@ -16,10 +16,10 @@ from pydantic import (
     model_validator,
 )
 
-from agent.config_paths import ConfigPath
 from agent.site.drivers import load_driver, validated_settings
 from agent.site.situation import MAX_MINERS, Earnings, Limits, SafeMode
 from firmware_bridges.protocol import DeviceKind
+from shared.configuration import ConfigPath
 from shared.setpoints import MAX_POWER_W, PowerLimit, Preset, Setpoint
 
 SITE_DEVICE = "site"

@@ -2,8 +2,6 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -22,20 +20,6 @@ STARTED = Event(EventKind.AGENT, Severity.INFO, {"what": "started"})
 MINING = Metric("mining", "", MetricType.BOOL)
 PRESET = Metric("preset", "", MetricType.TEXT)
 CHIPS = Metric("chips", "", MetricType.INT)
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = await Database.open(tmp_path / "agent.db")
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
-async def recorder(database: Database) -> Recorder:
-    made = await Recorder.open(database, SetClock(), IDENTITY)
-    await made.declare(MINERS)
-    return made
 
 
 async def _birth(database: Database) -> Birth:

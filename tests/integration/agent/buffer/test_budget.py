@@ -2,10 +2,6 @@
 
 import random
 import sqlite3
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
 
 from agent.buffer import rows
 from agent.buffer.aggregates import ReportLimits, report_on
@@ -17,25 +13,11 @@ from firmware_bridges.metrics import Metric
 from shared.messages.birth import MetricType
 from shared.messages.event import Event, EventKind, Severity
 from shared.messages.gap import Gap
-from tests.agents import IDENTITY, MINERS, NOON_MS, SetClock, count
+from tests.agents import NOON_MS, SetClock, count
 
 METRICS = [Metric(f"board.{n}.temperature_c", "°C", MetricType.FLOAT) for n in range(20)]
 BUDGET = 1_500_000
 STARTED = Event(EventKind.AGENT, Severity.INFO, {"what": "started"})
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = await Database.open(tmp_path / "agent.db")
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
-async def recorder(database: Database) -> Recorder:
-    made = await Recorder.open(database, SetClock(), IDENTITY)
-    await made.declare(MINERS)
-    return made
 
 
 async def _record(recorder: Recorder, first: int, count: int) -> None:

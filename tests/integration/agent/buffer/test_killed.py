@@ -1,6 +1,5 @@
 """The process is killed with SIGKILL in the midst of its writes."""
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -8,7 +7,7 @@ from agent.buffer import rows
 from agent.database import Database
 from shared.messages.event import Event
 from shared.messages.telemetry import decode_body
-from tests.agents import count
+from tests.agents import count, lines_before_kill
 
 _LINES = (40, 151, 7)
 
@@ -16,14 +15,7 @@ _LINES = (40, 151, 7)
 def _run_and_kill(path: Path, lines: int) -> list[list[str]]:
     """What the process said it had accepted when it was killed after so many lines."""
     command = [sys.executable, "-m", "tests.integration.agent.buffer.writing", str(path)]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[4]
-    ) as process:
-        assert process.stdout is not None
-        said = [process.stdout.readline() for _ in range(lines)]
-        process.kill()
-        said += process.stdout.readlines()
-    return [line.split() for line in said if line.endswith("\n")]
+    return lines_before_kill(command, lines)
 
 
 async def test_what_was_accepted_survives_a_kill_and_numbers_go_on(tmp_path: Path) -> None:

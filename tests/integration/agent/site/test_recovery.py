@@ -1,8 +1,10 @@
 """What a crash cut off is read back first, and ends once."""
 
 import asyncio
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from agent.site import intents
 from agent.site.intents import Order
@@ -18,18 +20,26 @@ async def leave_open(rig: Rig, setpoint: Setpoint, cause: str, expires_ms: int) 
     await rig.database.write(partial(intents.begin, orders=[order], now_ms=START_MS))
 
 
+async def recovered(
+    folder: Path, hardware: Hardware, setpoint: Setpoint, expires_ms: int
+) -> Mapping[str, Any]:
+    """What is told of a write that a crash left open, after a start that takes it up."""
+    async with site(folder, hardware, enabled=False) as rig:
+        await leave_open(rig, setpoint, "decision: test", expires_ms)
+    async with site(folder, hardware, enabled=False) as rig:
+        rig.start()
+        writes = await until_events(rig, EventKind.WRITE, bool)
+    return writes[0].data
+
+
 async def test_a_write_that_had_reached_the_device_is_done_and_not_repeated(
     tmp_path: Path,
 ) -> None:
     hardware = Hardware(1)
     async with hardware.running():
-        async with site(tmp_path, hardware, enabled=False) as rig:
-            await leave_open(rig, Run(), "decision: test", START_MS + 10**9)
-        async with site(tmp_path, hardware, enabled=False) as rig:
-            rig.start()
-            writes = await until_events(rig, EventKind.WRITE, bool)
-            assert writes[0].data["outcome"] == "done"
-            assert hardware.simulators[0].writes == []
+        told = await recovered(tmp_path, hardware, Run(), START_MS + 10**9)
+        assert told["outcome"] == "done"
+        assert hardware.simulators[0].writes == []
 
 
 async def test_a_write_that_had_not_begun_is_finished_while_it_is_still_wanted(
@@ -37,25 +47,17 @@ async def test_a_write_that_had_not_begun_is_finished_while_it_is_still_wanted(
 ) -> None:
     hardware = Hardware(2)
     async with hardware.running():
-        async with site(tmp_path, hardware, enabled=False) as rig:
-            await leave_open(rig, Stop(), "decision: test", START_MS + 10**9)
-        async with site(tmp_path, hardware, enabled=False) as rig:
-            rig.start()
-            writes = await until_events(rig, EventKind.WRITE, bool)
-            assert writes[0].data["outcome"] == "done"
-            assert not hardware.miners[0].mining
+        told = await recovered(tmp_path, hardware, Stop(), START_MS + 10**9)
+        assert told["outcome"] == "done"
+        assert not hardware.miners[0].mining
 
 
 async def test_a_write_whose_time_has_passed_is_abandoned(tmp_path: Path) -> None:
     hardware = Hardware(1)
     async with hardware.running():
-        async with site(tmp_path, hardware, enabled=False) as rig:
-            await leave_open(rig, Stop(), "decision: test", START_MS - 1)
-        async with site(tmp_path, hardware, enabled=False) as rig:
-            rig.start()
-            writes = await until_events(rig, EventKind.WRITE, bool)
-            assert writes[0].data["problem"] == "expired"
-            assert hardware.miners[0].mining
+        told = await recovered(tmp_path, hardware, Stop(), START_MS - 1)
+        assert told["problem"] == "expired"
+        assert hardware.miners[0].mining
 
 
 async def test_an_intent_of_a_command_is_left_to_its_command(tmp_path: Path) -> None:

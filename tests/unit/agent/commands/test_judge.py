@@ -20,6 +20,7 @@ from agent.commands.judge import (
 )
 from shared.messages.command import Command
 from shared.messages.reply import Reply, ReplyState
+from shared.time import iso_utc
 from tests.unit.agent.commands.orders import NODE, NOW_MS, STREAM, order
 
 KEPT = Kept(NODE, STREAM, Marks(last_accepted=4, last_seen=4))
@@ -76,6 +77,7 @@ def test_a_command_acts_until_just_before_its_end_and_not_at_it() -> None:
     assert isinstance(verdict, Decline)
     assert verdict.state is ReplyState.EXPIRED
     assert verdict.problem is Problem.TOO_LATE
+    assert verdict.text == f"expired at {iso_utc(end_ms)}; it is {iso_utc(end_ms)}"
 
 
 def test_a_command_before_its_time_is_refused_beyond_the_tolerance_only() -> None:

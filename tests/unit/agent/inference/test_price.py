@@ -9,6 +9,7 @@ from agent.inference.price import PriceForecaster, load_price_forecaster
 from shared.price.features import FEATURE_NAMES
 from shared.price.forecast import Forecast, NoForecast, NoForecastReason
 from shared.price.market import HOUR_MS, INTERVAL_MS, MarketHistory
+from shared.time import iso_utc
 from tests.unit.agent.inference.model_folder import (
     MANIFEST,
     failing_model,
@@ -109,7 +110,7 @@ def test_a_missing_input_gives_no_forecast_and_says_which(
     forecaster: PriceForecaster, field: str, start_ms: int, reason: NoForecastReason
 ) -> None:
     answer = forecaster.forecast(changed(MARKET, start_ms, **{field: None}), NOW_MS)
-    assert answer == NoForecast(reason, f"interval of {start_ms}")
+    assert answer == NoForecast(reason, f"interval of {iso_utc(start_ms)}")
 
 
 def test_without_any_temperature_there_is_no_forecast(forecaster: PriceForecaster) -> None:

@@ -1,0 +1,42 @@
+"""What the enrolment routes and job work with; `controller.app` makes it where it is configured."""
+
+from dataclasses import dataclass, field
+
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from controller.enrolment.authority import Authority
+from controller.enrolment.config import EnrolmentConfig
+from controller.enrolment.rate import Places
+from controller.fleet.commands import CommandDesk
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolmentDesk:
+    """The authority, what hosts are told besides their certificate, and who knocks how often.
+
+    `command_keys` maps the ids (hex) of the keys that sign commands to their PEM.
+    """
+
+    authority: Authority
+    url: str
+    broker_host: str
+    broker_port: int
+    command_keys: dict[str, str]
+    places: Places = field(default_factory=Places)
+
+    @classmethod
+    def open(cls, config: EnrolmentConfig, desk: CommandDesk | None) -> "EnrolmentDesk":
+        """Loads the keys; `BadInputError` names what cannot be used."""
+        return cls(
+            authority=Authority.load(config),
+            url=config.url,
+            broker_host=config.broker_host,
+            broker_port=config.broker_port,
+            command_keys={} if desk is None else _command_keys(desk),
+        )
+
+
+def _command_keys(desk: CommandDesk) -> dict[str, str]:
+    public = desk.signer.key.public_key()
+    pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return {desk.signer.key_id.hex(): pem.decode()}

@@ -1,0 +1,1 @@
+"""Attacks on enrolment and renewal: each refused, recorded, and nothing changed."""

@@ -1,0 +1,65 @@
+"""`bes node`: the command it prints, and what it refuses before anything is sent."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from controller.enrolment.cli import join_command, main
+from controller.enrolment.client import Access
+from shared.errors import BadInputError
+
+MADE = {
+    "token": "site-a-01.abcdefghijklmnopqrstuvwxyz",
+    "url": "https://controller.example:8443",
+    "ca_fingerprint": "sha256:" + "ab" * 32,
+}
+
+
+def test_the_token_is_no_argument_of_a_process() -> None:
+    printing, joining = join_command(MADE).split(" | ")
+    assert shlex.split(printing) == ["printf", "%s", MADE["token"]]
+    assert MADE["token"] not in joining
+    assert shlex.split(joining) == [
+        "sudo",
+        "bes",
+        "agent",
+        "join",
+        MADE["url"],
+        "--ca-fingerprint",
+        MADE["ca_fingerprint"],
+        "--token-stdin",
+    ]
+
+
+def test_what_the_controller_says_cannot_become_a_command() -> None:
+    printed = join_command({**MADE, "url": "https://x; rm -rf /"})
+    assert "'https://x; rm -rf /'" in printed
+
+
+@pytest.mark.parametrize("url", ["http://controller.example", "ftp://127.0.0.1", "controller"])
+def test_a_token_never_travels_in_the_clear(url: str) -> None:
+    with pytest.raises(BadInputError, match="url"):
+        Access(url, Path("token"))
+
+
+def test_loopback_may_do_without_tls() -> None:
+    assert Access("http://127.0.0.1:8080", Path("token")).url == "http://127.0.0.1:8080"
+
+
+def test_a_missing_token_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "token"
+    status = main(["--url", "https://127.0.0.1:1", "--token-file", str(file), "list"])
+    assert status == 1
+    assert str(file) in capsys.readouterr().err
+
+
+def test_missing_options_are_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("BES_URL", "BES_API_TOKEN_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    assert main(["list"]) == 1
+    said = capsys.readouterr().err
+    assert "--url" in said
+    assert "--token-file" in said

@@ -1,5 +1,5 @@
 # Sets up what it needs and runs it. `make demo` and `make test` are all a newcomer needs.
-.PHONY: demo test soak lint format bench train lock setup-demo setup-test
+.PHONY: demo test soak lint format bench train wheelhouse lock setup-demo setup-test
 
 BIN := .venv/bin
 # One seed per commit: a failure is repeated by running the same commit again.
@@ -29,9 +29,14 @@ bench: setup-test
 	$(BIN)/python -m tests.bench.ingest --json var/bench/ingest.json
 	$(BIN)/python -m tests.bench.agent --json var/bench/agent.json
 	$(BIN)/python -m tests.bench.model --json var/bench/model.json
+	$(BIN)/python -m tests.bench.audit --json var/bench/audit.json
 
 train: setup-test
 	$(BIN)/python -m models.price.train $(ARGS)
+
+# What an installation without a network needs: this software's wheel and the locked ones.
+wheelhouse: setup-test
+	provisioning/install/wheelhouse.sh var/bundle
 
 # Writes the hashed lock file anew; it names no index.
 lock:

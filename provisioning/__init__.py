@@ -1,6 +1,6 @@
 """Sets things up: certificates, broker configuration, checkouts, and the demonstration.
 
 May import `shared` and the drivers' simulators; agent and controller run as processes of their own.
-`authority` makes certificates, `broker` writes the broker's configuration, `demo` plays a day of a
-simulated site.
+`ca` is the company's own authority (`bes ca`), `authority` a throw-away one, `broker` writes the
+broker's configuration, `demo` plays a day of a simulated site.
 """

@@ -20,6 +20,11 @@ missing_packages() {
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || echo postgresql
     command -v chromium >/dev/null || echo chromium
     command -v faketime >/dev/null || echo faketime
+    command -v shellcheck >/dev/null || echo shellcheck
+    # Booting the shipped units: tests/systemd.
+    command -v debootstrap >/dev/null || [ -x /usr/sbin/debootstrap ] || echo debootstrap
+    command -v systemd-nspawn >/dev/null || echo systemd-container
+    command -v systemd-analyze >/dev/null || echo systemd
   fi
 }
 

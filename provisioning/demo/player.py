@@ -18,6 +18,7 @@ from provisioning.demo.account import Earnings, Site
 from provisioning.demo.children import Children
 from provisioning.demo.day import END_MS, INTERVAL_MS, START_MS, market_rows, played
 from provisioning.demo.interface import Interface, InterfaceError
+from provisioning.demo.person import PERSON, enter_person
 from provisioning.demo.site import MAIN_METER, DemoSite
 from provisioning.demo.summary import Rows, accepted_rows, count_rows, summarise
 from shared.time import TimeScale, from_ms
@@ -66,6 +67,7 @@ class Player:
         files = await self._start()
         say = self._wishes.say
         say(f"page      http://127.0.0.1:{self._wishes.port}/")
+        say(f"sign in   as {PERSON}, password in {self._password_file}")
         say(f"token in  {files.token_file}")
         say(f"logs in   {self._wishes.folder}")
         async with Interface(self._wishes.port, files.token) as interface:
@@ -107,10 +109,15 @@ class Player:
     def _agent_database(self) -> Path:
         return self._wishes.folder / "agent" / "agent.sqlite"
 
+    @property
+    def _password_file(self) -> Path:
+        return self._wishes.folder / "password"
+
     async def _start(self) -> single_node.Written:
         await self._site.start()
         await self._market.start()
         files = single_node.write(self._plan())
+        await asyncio.to_thread(enter_person, self._database, self._password_file)
         broker = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
         bes = str(_PROGRAMS / "bes")
         controller = ["controller", "run", "--migrate", "--config", str(files.controller_config)]
@@ -151,7 +158,7 @@ class Player:
                     "settle_s": 5.0,
                 },
             },
-            controller={"clock": clock},
+            controller={"clock": clock, "access": {"second_factor": "when_enrolled"}},
         )
 
     async def _until_born(self, interface: Interface) -> None:

@@ -1,0 +1,1 @@
+"""Security events: what was noticed, and that somebody has seen it."""

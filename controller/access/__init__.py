@@ -1,6 +1,11 @@
-"""Who may speak to the controller over HTTP.
+"""Who may come in, and who may do what.
 
-Until there are accounts: one bearer token from a file, for programs as it is, for the page in
-exchange for a session cookie. `tokens` decides, `sessions` seals the cookie, `guard` is the door
-that routes use. Only `controller.api`, `controller.web` and `controller.app` import this.
+`permissions` is the one table that routes, documents and tests read. Pure rules: `permissions`,
+`throttle`, `session_life`, `csrf`, `four_eyes`. In the database: `people` (accounts, grants),
+`sessions`, `factors` (kept by `factor_seal`), `passkeys`, `api_tokens`, `attempts`. `desk` is what
+the interface asks, `cli` is `bes user`, `documents` writes `docs/permissions.md`, `approvals` has
+the four eyes.
+
+A new permission is a line in `permissions` (enum, meaning, roles), then
+`python -m controller.access.documents`; a route declares it with `controller.api.guard.Needs`.
 """

@@ -25,6 +25,9 @@ HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
 )
 
+STRICT_TRANSPORT_SECURITY = b"max-age=63072000; includeSubDomains"
+"""Of answers over TLS (RFC 6797)."""
+
 
 class SecurityHeaders:
     """Adds `HEADERS` to every HTTP answer; answers that are not static are not cached."""
@@ -42,6 +45,9 @@ class SecurityHeaders:
             if message["type"] == "http.response.start":
                 present = {name.lower() for name, _ in message["headers"]}
                 message["headers"] = [*message["headers"], *HEADERS]
+                if scope.get("scheme") == "https":
+                    strict = (b"strict-transport-security", STRICT_TRANSPORT_SECURITY)
+                    message["headers"].append(strict)
                 if b"cache-control" not in present:
                     message["headers"].append((b"cache-control", b"no-store"))
             await send(message)

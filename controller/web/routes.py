@@ -1,18 +1,15 @@
-"""The page, signing in and out, and its static files."""
+"""The pages and their static files. What the pages change, they change through `/api/v1`."""
 
-import time
-from http import HTTPStatus
 from pathlib import Path
-from typing import Annotated
 
-from fastapi import APIRouter, FastAPI, Form, Request, Response
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi import APIRouter, Depends, FastAPI, Response
+from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from controller.access.sessions import COOKIE, LIFETIME_S, seal
-from controller.api.context import ContextDep, has_session
+from controller.access.permissions import Permission
+from controller.api.guard import Open, PageNeeds
 from shared.errors import BadInputError
 
 VENDOR_FILES = ("uPlot.iife.min.js", "uPlot.min.css")
@@ -24,46 +21,44 @@ _templates = Environment(
 )
 
 
-@router.get("/", response_class=HTMLResponse)
-def show_page(request: Request, context: ContextDep) -> Response:
-    """The page, or the way to sign in."""
-    if not has_session(context, request):
-        return RedirectResponse("/sign-in", HTTPStatus.SEE_OTHER)
-    return HTMLResponse(_templates.get_template("page.html").render())
+def _page(name: str) -> HTMLResponse:
+    return HTMLResponse(_templates.get_template(name).render())
 
 
-@router.get("/sign-in", response_class=HTMLResponse)
-def show_sign_in() -> Response:
-    """The form that takes the token."""
-    return HTMLResponse(_templates.get_template("sign_in.html").render(refused=False))
+@router.get("/", dependencies=[Depends(PageNeeds(Permission.FLEET_READ))])
+def show_page() -> HTMLResponse:
+    """The sites as they are now."""
+    return _page("page.html")
 
 
-@router.post("/sign-in", response_class=HTMLResponse)
-def sign_in(
-    context: ContextDep, request: Request, token: Annotated[str, Form(max_length=512)]
-) -> Response:
-    """Gives a session for the token; the token itself is not kept by the browser."""
-    if not context.token.matches(token.strip()):
-        page = _templates.get_template("sign_in.html").render(refused=True)
-        return HTMLResponse(page, HTTPStatus.FORBIDDEN)
-    answer = RedirectResponse("/", HTTPStatus.SEE_OTHER)
-    answer.set_cookie(
-        COOKIE,
-        seal(context.token, int(time.time())),
-        max_age=LIFETIME_S,
-        httponly=True,
-        samesite="strict",
-        secure=request.url.scheme == "https",
-    )
-    return answer
+@router.get("/sign-in", dependencies=[Depends(Open("who signs in is nobody yet"))])
+def show_sign_in() -> HTMLResponse:
+    """The forms of both steps."""
+    return _page("sign_in.html")
 
 
-@router.post("/sign-out")
-def sign_out() -> Response:
-    """Takes the cookie away."""
-    answer = RedirectResponse("/sign-in", HTTPStatus.SEE_OTHER)
-    answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
-    return answer
+@router.get("/account", dependencies=[Depends(PageNeeds(Permission.ACCOUNT_OWN))])
+def show_account() -> HTMLResponse:
+    """One's own password, second factors, tokens and sessions."""
+    return _page("account.html")
+
+
+@router.get("/users", dependencies=[Depends(PageNeeds(Permission.USERS_READ))])
+def show_users() -> HTMLResponse:
+    """Accounts and what they are granted."""
+    return _page("users.html")
+
+
+@router.get("/approvals", dependencies=[Depends(PageNeeds(Permission.APPROVALS_READ))])
+def show_approvals() -> HTMLResponse:
+    """What waits for approval, and one's own keys to answer with."""
+    return _page("approvals.html")
+
+
+@router.get("/security", dependencies=[Depends(PageNeeds(Permission.SECURITY_READ))])
+def show_security() -> HTMLResponse:
+    """What looked like an attack, and who has looked into it."""
+    return _page("security.html")
 
 
 class _CachedFiles(StaticFiles):

@@ -10,14 +10,17 @@ import pytest
 import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from controller.access import permissions
 from controller.app import Role, create_app
 from controller.clock import SystemClock
-from controller.config import ControllerConfig, DatabaseConfig, HttpConfig
+from controller.config import AccessConfig, ControllerConfig, DatabaseConfig
 from controller.storage.engine import Storage
 from controller.storage.migrate import migrate
-from tests.fleets import TOKEN, Fleet, add_rollups, add_snapshots, enter_fleet
+from tests.accounts import PASSWORD, enter_account
+from tests.fleets import Fleet, add_rollups, add_snapshots, enter_fleet
 
 PATIENCE_MS = 30_000
+PERSON = "ada"
 _ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -82,12 +85,13 @@ def served(tmp_path: Path) -> Iterator[Served]:
     url = f"sqlite:///{tmp_path / 'controller.db'}"
     storage = Storage(url)
     migrate(storage)
-    token_file = tmp_path / "token"
-    token_file.write_text(TOKEN)
     config = ControllerConfig(
-        database=DatabaseConfig(url=url), http=HttpConfig(token_file=token_file)
+        database=DatabaseConfig(url=url), access=AccessConfig(second_factor="when_enrolled")
     )
     controller = Served(config, storage)
+    roles = (permissions.Role.OPERATOR, permissions.Role.ADMINISTRATOR)
+    everywhere = [permissions.Grant(role, permissions.COMPANY) for role in roles]
+    enter_account(storage, controller.clock, PERSON, everywhere, password=PASSWORD)
     controller.start()
     yield controller
     controller.stop()
@@ -141,9 +145,10 @@ def visit(context: BrowserContext, address: str) -> Visit:
 
 
 def sign_in(page: Page) -> None:
-    """Gives the token."""
-    page.fill("#token", TOKEN)
-    page.click("button")
+    """Gives name and password."""
+    page.fill("#name", PERSON)
+    page.fill("#password", PASSWORD)
+    page.click("#password-step button")
     page.wait_for_selector("#link[data-state=live]")
 
 

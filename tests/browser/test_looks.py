@@ -117,6 +117,9 @@ def test_the_page_is_used_by_keyboard_and_named_for_readers(visited: Visit) -> N
     expect(page.get_by_role("columnheader", name="Efficiency")).to_be_visible()
     expect(page.get_by_role("rowheader", name="miner-01")).to_be_visible()
     expect(page.get_by_role("img", name="Site power and electricity price")).to_be_visible()
+    for link in ("Sites", "Approvals", "Security", "Account", "Users"):
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("link", name=link)).to_be_focused()
     page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Sign out")).to_be_focused()
     width = page.evaluate("parseFloat(getComputedStyle(document.activeElement).outlineWidth)")

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, expect
 from controller.changes import ChangeKind
 from shared.messages.event import Event, EventKind, Severity
 from tests.browser.changes import add_event, declare_devices, raise_alarm, tell
-from tests.browser.conftest import PATIENCE_MS, Served, Visit, sign_in, visit
+from tests.browser.conftest import PATIENCE_MS, PERSON, Served, Visit, sign_in, visit
 from tests.fleets import Fleet, add_snapshots
 
 HOSTILE = "<img src=x onerror=\"document.title='taken'\">"
@@ -47,20 +47,21 @@ def decision(price: str, stopped: int, **more: Any) -> Event:
     return Event(EventKind.DECISION, Severity.INFO, data | more)
 
 
-def test_a_wrong_token_is_refused_and_the_right_one_let_in(
+def test_a_wrong_password_is_refused_and_the_right_one_let_in(
     served: Served, fleet: Fleet, browser: Browser
 ) -> None:
     context = browser.new_context()
     page = visit(context, served.address).page
-    page.fill("#token", "not the token")
-    page.click("button")
-    expect(page.get_by_role("alert")).to_have_text("This is not the token.")
+    page.fill("#name", PERSON)
+    page.fill("#password", "not the password")
+    page.click("#password-step button")
+    expect(page.get_by_role("alert")).to_have_text("Name or password is not right.")
     sign_in(page)
     expect(page.locator("h2")).to_have_text("Site A")
     page.get_by_role("button", name="Sign out").click()
-    expect(page.locator("#token")).to_be_visible()
+    expect(page.locator("#password")).to_be_visible()
     page.goto(served.address)
-    expect(page.locator("#token")).to_be_visible()
+    expect(page.locator("#password")).to_be_visible()
     context.close()
 
 
@@ -241,7 +242,7 @@ def test_a_session_that_was_ended_elsewhere_leads_to_the_sign_in(
     sign_in(page)
     context.clear_cookies()
     tell(served, ChangeKind.NODE, "a-01")
-    expect(page.locator("#token")).to_be_visible()
+    expect(page.locator("#password")).to_be_visible()
     context.close()
 
 

@@ -51,6 +51,8 @@ export function age(then, now) {
 export const clock = (time) =>
   time ? new Date(time).toISOString().slice(0, 16).replace("T", " ") + " UTC" : UNKNOWN;
 
+export const day = (time) => new Date(time).toISOString().slice(0, 10);
+
 export const hour = (time) => new Date(time).toISOString().slice(5, 16).replace("T", " ");
 
 export const minute = (time) => new Date(time).toISOString().slice(11, 16);

@@ -1,6 +1,8 @@
 // The live page: reads the REST interface, and reads again what the stream says has changed.
 
 import { API, readAll } from "/static/rest.js";
+import { showSecurity } from "/static/security-strip.js";
+import { prepareMenu, whoIs } from "/static/session.js";
 import { PARTS, SiteView } from "/static/site.js";
 
 const TICK_MS = 500;
@@ -23,6 +25,7 @@ class Page {
   constructor() {
     this.views = new Map();
     this.sitesStale = true;
+    this.securityStale = true;
     this.busy = false;
     this.connected = false;
     this.failing = false;
@@ -55,10 +58,15 @@ class Page {
     if (performance.now() >= this.readAnyway) {
       this.readAnyway = performance.now() + ANYWAY_MS;
       this.sitesStale = true;
+      this.securityStale = true;
       for (const view of this.views.values()) ["nodes", "now", "alarms"].forEach((part) => view.stale.add(part));
     }
     try {
       if (this.sitesStale) await this.readSites();
+      if (this.securityStale) {
+        await showSecurity(await whoIs());
+        this.securityStale = false;
+      }
       const read = await Promise.all([...this.views.values()].map((view) => view.refresh()));
       this.failing = read.includes(false);
     } catch (error) {
@@ -109,6 +117,7 @@ class Page {
 
   take(change) {
     if (change.kind === "site") this.sitesStale = true;
+    if (change.kind === "security") this.securityStale = true;
     const parts = isDecision(change) ? ["decisions"] : (STALE[change.kind] ?? []);
     for (const view of this.views.values()) {
       if (view.concerns(change.node)) parts.forEach((part) => view.stale.add(part));
@@ -133,4 +142,5 @@ class Page {
   }
 }
 
+prepareMenu().catch((error) => console.info(String(error)));
 new Page().start();

@@ -1,0 +1,1 @@
+"""Approvals: what waits for other people, their answers, and the keys they answer with."""

@@ -10,8 +10,6 @@ from controller.changes import ChangeKind, record_change
 from controller.clock import Clock
 from controller.fleet.alarm_life import AlarmEvent, AlarmSpan, alarm_spans
 from controller.storage.tables import alarms, events
-from shared.errors import BadInputError
-from shared.messages import cbor
 from shared.messages.event import Event, EventKind, Severity
 
 
@@ -23,14 +21,6 @@ class AlarmKey:
     stream: int
     device: str | None
     code: str
-
-
-def alarm_code(event: Event) -> str:
-    """The code of an alarm event; `BadInputError` when its data is not that of an alarm."""
-    cbor.expect_bool(cbor.take(event.data, "raised"), "data.raised")
-    if not isinstance(event.data.get("text", ""), str):
-        raise BadInputError("data.text", repr(event.data["text"])[:40], "text")
-    return cbor.expect_text(cbor.take(event.data, "code"), "data.code", 80)
 
 
 def refresh_alarm(conn: Connection, clock: Clock, key: AlarmKey, seq: int) -> None:

@@ -26,13 +26,21 @@ def enter_sites(conn: Connection, clock: Clock, configured: Iterable[SiteConfig]
         row = {"id": site.id, "name": site.name, "created_ms": now_ms}
         insert_missing(conn, sites, [row], ["id"])
         for name in site.nodes:
-            node = {"name": name, "site_id": site.id, "created_ms": now_ms}
-            insert_missing(conn, nodes, [node], ["name"])
-            at = conn.scalar(select(nodes.c.site_id).where(nodes.c.name == name))
-            if at != site.id:
-                raise ConflictError(f"node {name} is at site {at}, not at {site.id}")
-            lane_rows = [{"purpose": purpose, "node": name} for purpose in LANES]
-            insert_missing(conn, lanes, lane_rows, ["purpose", "node"])
+            enter_node(conn, clock, name, site.id)
+
+
+def enter_node(conn: Connection, clock: Clock, name: str, site_id: str, role: str = "site") -> None:
+    """Enters a node at a site that is there; changes none that is.
+
+    `ConflictError` when the node is at another site: moving one is an operator's.
+    """
+    node = {"name": name, "site_id": site_id, "role": role, "created_ms": clock.now_ms()}
+    insert_missing(conn, nodes, [node], ["name"])
+    at = conn.scalar(select(nodes.c.site_id).where(nodes.c.name == name))
+    if at != site_id:
+        raise ConflictError(f"node {name} is at site {at}, not at {site_id}")
+    lane_rows = [{"purpose": purpose, "node": name} for purpose in LANES]
+    insert_missing(conn, lanes, lane_rows, ["purpose", "node"])
 
 
 def take_state(conn: Connection, clock: Clock, node: str, state: State) -> None:

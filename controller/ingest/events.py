@@ -1,44 +1,41 @@
 """Events into the database, and what the controller does about them."""
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import structlog
 from sqlalchemy import Connection, insert
+from sqlalchemy.exc import DBAPIError
 
 from controller.changes import ChangeKind, record_change
 from controller.clock import Clock
-from controller.fleet.alarms import AlarmKey, alarm_code, refresh_alarm
+from controller.detection.batches import watch_event
+from controller.fleet.alarms import AlarmKey, raise_own_alarm, refresh_alarm
 from controller.fleet.commands import answer
+from controller.fleet.event_content import EventContent, RowKind, read_content
 from controller.fleet.meaning import Meanings
 from controller.ingest.gaps import take_gap
+from controller.storage.failures import passes
 from controller.storage.tables import events
 from shared.errors import BadInputError
-from shared.messages.event import Event, EventKind, EventRow
+from shared.logs import command_trace
+from shared.messages.event import EventRow, Severity
 from shared.messages.gap import Gap
-from shared.messages.reply import Reply
 
+_ALARM = "event-malformed"
+_MAX_ALARM_TEXT = 300
 _log = structlog.get_logger()
 
 
 @dataclass(slots=True)
 class EventsTaken:
-    """What became of rows: taken by number, refused with the error, births that are wanted."""
+    """What became of rows: taken by number, with those that are malformed among them and the errors
+    that say so; births that are wanted."""
 
     taken: list[int] = field(default_factory=list)
-    refused: list[BadInputError] = field(default_factory=list)
+    malformed: list[BadInputError] = field(default_factory=list)
     births_wanted: set[int] = field(default_factory=set)
-
-
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """An event with what its kind adds, all of it checked before anything is written."""
-
-    row: EventRow
-    event: Event
-    code: str | None = None
-    reply: Reply | None = None
-    gap: Gap | None = None
 
 
 class EventTaker:
@@ -49,29 +46,46 @@ class EventTaker:
         self._meanings = meanings
 
     def take(
-        self, conn: Connection, node: str, stream: int, rows: Iterable[EventRow]
+        self, conn: Connection, node: str, stream: int, rows: Iterable[EventRow], *, apart: bool
     ) -> EventsTaken:
-        """Takes rows that are not committed yet, in order; one that is malformed stays out."""
+        """Takes rows that are not committed yet, in order. One that is malformed is kept as it came
+        and raises an alarm of the controller's own, for its node would send it for ever.
+
+        With `apart` each row has a savepoint, and one that the database does not take (a NUL in a
+        text) is malformed too; without it, such a row raises and ends the transaction.
+        """
         result = EventsTaken()
         for row in sorted(rows, key=lambda row: row.seq):
             try:
-                read = _read(row)
-                missing = self._take_gap(conn, node, read)
+                with conn.begin_nested() if apart else nullcontext():
+                    missing = self._take(conn, node, stream, row)
             except BadInputError as error:
-                result.refused.append(error)
-                continue
-            if missing is not None:
-                result.births_wanted.add(missing)
-                continue
-            self._store(conn, node, stream, read)
+                self._keep(conn, node, stream, row, error)
+                result.malformed.append(error)
+            except DBAPIError as error:
+                if not apart or passes(error):
+                    raise
+                refusal = BadInputError("event", _told(error), "what the database stores")
+                self._keep(conn, node, stream, row, refusal)
+                result.malformed.append(refusal)
+            else:
+                if missing is not None:
+                    result.births_wanted.add(missing)
+                    continue
             result.taken.append(row.seq)
         return result
 
-    def _take_gap(self, conn: Connection, node: str, read: _Read) -> int | None:
-        """The number of the birth that is missing for a gap report; None when it was taken."""
-        gap = read.gap
-        if gap is None:
-            return None
+    def _take(self, conn: Connection, node: str, stream: int, row: EventRow) -> int | None:
+        """Stores the event; the number of the birth that a gap report waits for instead, if so."""
+        content = read_content(row.body)
+        if content.gap is not None:
+            missing = self._take_gap(conn, node, content.gap)
+            if missing is not None:
+                return missing
+        self._store(conn, node, stream, row, content)
+        return None
+
+    def _take_gap(self, conn: Connection, node: str, gap: Gap) -> int | None:
         meaning = self._meanings.find(conn, gap.stream, gap.birth)
         if meaning is None:
             return gap.birth
@@ -80,8 +94,10 @@ class EventTaker:
             _log.warning("gap report overlaps", node=node, first=gap.first, last=gap.last)
         return None
 
-    def _store(self, conn: Connection, node: str, stream: int, read: _Read) -> None:
-        event, row = read.event, read.row
+    def _store(
+        self, conn: Connection, node: str, stream: int, row: EventRow, content: EventContent
+    ) -> None:
+        event = content.event
         event_id = conn.scalar(
             insert(events)
             .values(
@@ -91,7 +107,7 @@ class EventTaker:
                 device=event.device,
                 kind=event.kind.value,
                 severity=event.severity.value,
-                code=read.code,
+                code=content.code,
                 time_ms=row.time_ms,
                 received_ms=self._clock.now_ms(),
                 body=row.body,
@@ -99,19 +115,37 @@ class EventTaker:
             .returning(events.c.id)
         )
         record_change(conn, self._clock, ChangeKind.EVENT, node, str(event_id))
-        if read.code is not None:
-            key = AlarmKey(node, stream, event.device, read.code)
+        if content.code is not None:
+            key = AlarmKey(node, stream, event.device, content.code)
             refresh_alarm(conn, self._clock, key, row.seq)
-        if read.reply is not None and not answer(conn, self._clock, node, stream, read.reply):
-            _log.warning("reply to no command of this node", node=node, seq=row.seq)
+        watch_event(conn, node, stream, content, (row.time_ms, self._clock.now_ms()))
+        if content.reply is not None and not answer(conn, self._clock, node, stream, content.reply):
+            trace = command_trace(content.reply.command_id)
+            _log.warning(
+                "reply to no command of this node", node=node, seq=row.seq, command_trace=trace
+            )
+
+    def _keep(
+        self, conn: Connection, node: str, stream: int, row: EventRow, error: BadInputError
+    ) -> None:
+        event_id = conn.scalar(
+            insert(events)
+            .values(
+                node=node,
+                stream=stream,
+                seq=row.seq,
+                kind=RowKind.MALFORMED.value,
+                severity=Severity.WARNING.value,
+                time_ms=row.time_ms,
+                received_ms=self._clock.now_ms(),
+                body=row.body,
+            )
+            .returning(events.c.id)
+        )
+        record_change(conn, self._clock, ChangeKind.EVENT, node, str(event_id))
+        text = f"event {row.seq} is kept as it came: {error}".replace("\x00", "")
+        raise_own_alarm(conn, self._clock, node, _ALARM, text[:_MAX_ALARM_TEXT])
 
 
-def _read(row: EventRow) -> _Read:
-    event = Event.decode(row.body)
-    if event.kind is EventKind.ALARM:
-        return _Read(row, event, code=alarm_code(event))
-    if event.kind is EventKind.REPLY:
-        return _Read(row, event, reply=Reply.from_data(event.data))
-    if event.kind is EventKind.GAP:
-        return _Read(row, event, gap=Gap.from_data(event.data))
-    return _Read(row, event)
+def _told(error: DBAPIError) -> str:
+    return str(error.orig)[:200]

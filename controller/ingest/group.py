@@ -8,6 +8,7 @@ from sqlalchemy import Connection, update
 
 from controller.changes import ChangeKind, record_change
 from controller.clock import Clock
+from controller.detection.batches import watch_repeated
 from controller.fleet.meaning import Meanings
 from controller.fleet.streams import (
     StreamKind,
@@ -37,6 +38,8 @@ class Outcome:
     event_rows: int = 0
     repeated_rows: int = 0
     refused: list[Refused] = field(default_factory=list)
+    malformed: list[Refused] = field(default_factory=list)
+    """Events that are kept and acked, but cannot be read."""
 
 
 @dataclass(slots=True)
@@ -61,11 +64,14 @@ class GroupWriter:
         self._meanings = meanings
         self._events = EventTaker(clock, meanings)
 
-    def write(self, conn: Connection, group: Sequence[Incoming], known: set[str]) -> Outcome:
+    def write(
+        self, conn: Connection, group: Sequence[Incoming], known: set[str], *, apart: bool = False
+    ) -> Outcome:
         """Writes the group; `known` are the names of the nodes. The caller commits.
 
         Streams are locked in the order of their ids, so that replicas never wait in a circle. A
-        message that is refused leaves nothing behind and is not acked.
+        message that is refused leaves nothing behind and is not acked. With `apart`, events that
+        the database does not take are told apart from the others of their batch.
         """
         batches = [message for message in group if message.node in known]
         work = self._open(conn, batches)
@@ -76,7 +82,7 @@ class GroupWriter:
         ]
         for message in batches:
             try:
-                self._take(conn, work, message)
+                self._take(conn, work, message, apart=apart)
             except BadInputError as error:
                 work.outcome.refused.append(_refusal(message, error))
         self._close(conn, work)
@@ -99,12 +105,12 @@ class GroupWriter:
             states = lock_streams(conn, ids, telling)
         return _Work(states, {stream: state.committed for stream, state in states.items()})
 
-    def _take(self, conn: Connection, work: _Work, message: Incoming) -> None:
+    def _take(self, conn: Connection, work: _Work, message: Incoming, *, apart: bool) -> None:
         content = message.content
         if isinstance(content, TelemetryBatch):
             self._take_telemetry(conn, work, message.node, content)
         elif isinstance(content, EventBatch):
-            self._take_events(conn, work, message.node, content)
+            self._take_events(conn, work, message.node, content, apart=apart)
         else:
             raise TypeError(f"{message.channel} messages are not written in groups")
 
@@ -118,7 +124,11 @@ class GroupWriter:
         if state is None or meaning is None:
             work.wanted[node].add(batch.birth)
             return
-        sifted = sift(batch.rows, work.committed[batch.stream])
+        before = work.committed[batch.stream]
+        sifted = sift(batch.rows, before)
+        if len(sifted.new) < len(batch.rows):
+            known = [row for row in batch.rows if row.seq in before][:1]
+            watch_repeated(conn, node, batch.stream, known, self._clock.now_ms())
         new = records(batch, sifted.new, meaning.devices)
         work.records += new
         work.committed[batch.stream] = sifted.committed
@@ -130,11 +140,16 @@ class GroupWriter:
         if new:
             note_ingested(conn, node, batch, sifted, self._clock.now_ms())
 
-    def _take_events(self, conn: Connection, work: _Work, node: str, batch: EventBatch) -> None:
+    def _take_events(
+        self, conn: Connection, work: _Work, node: str, batch: EventBatch, *, apart: bool
+    ) -> None:
         check_owner(work.states[batch.stream], node, StreamKind.EVENT)
         before = work.committed[batch.stream]
         sifted = sift(batch.rows, before)
-        result = self._events.take(conn, node, batch.stream, sifted.new)
+        if len(sifted.new) < len(batch.rows):
+            known = [row for row in batch.rows if row.seq in before][:1]
+            watch_repeated(conn, node, batch.stream, known, self._clock.now_ms())
+        result = self._events.take(conn, node, batch.stream, sifted.new, apart=apart)
         taken = RangeSet.of_numbers(result.taken)
         acked = sifted.given.intersection(before.union(taken))
         work.committed[batch.stream] = before.union(taken)
@@ -143,8 +158,8 @@ class GroupWriter:
         work.wanted[node] |= result.births_wanted
         work.outcome.event_rows += len(taken)
         work.outcome.repeated_rows += len(batch.rows) - len(sifted.new)
-        work.outcome.refused += [
-            Refused(node, StreamKind.EVENT, error.field, str(error)) for error in result.refused
+        work.outcome.malformed += [
+            Refused(node, StreamKind.EVENT, error.field, str(error)) for error in result.malformed
         ]
 
     def _close(self, conn: Connection, work: _Work) -> None:

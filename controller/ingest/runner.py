@@ -8,10 +8,13 @@ from functools import partial
 
 import structlog
 from sqlalchemy import select
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from controller.clock import Clock
 from controller.config import IngestConfig
+from controller.detection.baselines import watch_birth, watch_state
+from controller.detection.fleet_rules import judge_refused
+from controller.detection.report import report
 from controller.errors import MissingError
 from controller.fleet.alarms import raise_own_alarm
 from controller.fleet.births import take_birth
@@ -21,9 +24,11 @@ from controller.ingest.group import GroupWriter, Outcome
 from controller.ingest.inbox import Incoming, Received, Refused, read_message
 from controller.metrics import ControllerMetrics
 from controller.storage.engine import Storage
+from controller.storage.failures import passes
 from controller.storage.partitions import Partitions
 from controller.storage.tables import nodes
 from shared.errors import BadInputError
+from shared.logs import traced
 from shared.messages.birth import Birth
 from shared.messages.state import State
 from shared.messages.telemetry import TelemetryBatch
@@ -49,12 +54,18 @@ class Ingest:
     """Takes messages from any thread with `offer`; one thread commits them."""
 
     def __init__(
-        self, storage: Storage, clock: Clock, config: IngestConfig, metrics: ControllerMetrics
+        self,
+        storage: Storage,
+        clock: Clock,
+        config: IngestConfig,
+        metrics: ControllerMetrics,
+        allowed_software: Sequence[str] = (),
     ) -> None:
         self._storage = storage
         self._clock = clock
         self._config = config
         self._metrics = metrics
+        self._allowed_software = allowed_software
         self._meanings = Meanings()
         self._writer = GroupWriter(clock, self._meanings)
         self._partitions = Partitions(storage)
@@ -91,7 +102,8 @@ class Ingest:
             while not self._stopping.is_set():
                 group = self._next_group()
                 if group:
-                    self.take(group)
+                    with traced():
+                        self.take(group)
         except _StoppedError:
             _log.info("ingest stopped while the database did not commit")
 
@@ -138,8 +150,12 @@ class Ingest:
         try:
             with self._storage.write() as conn:
                 if isinstance(content, Birth):
+                    if content.node == message.node:
+                        now_ms = self._clock.now_ms()
+                        watch_birth(conn, content, message.payload, now_ms, self._allowed_software)
                     take_birth(conn, self._clock, message.node, content, message.payload)
                 elif isinstance(content, State):
+                    watch_state(conn, message.node, content, self._clock.now_ms())
                     take_state(conn, self._clock, message.node, content)
         except BadInputError as error:
             return [Refused(message.node, message.channel, error.field, str(error))]
@@ -168,9 +184,9 @@ class Ingest:
             return [Refused(message.node, message.channel, "payload", text)]
 
     def _commit_one(self, message: Incoming) -> list[Refused]:
-        return self._commit([message])
+        return self._commit([message], apart=True)
 
-    def _commit(self, batches: Sequence[Incoming]) -> list[Refused]:
+    def _commit(self, batches: Sequence[Incoming], *, apart: bool = False) -> list[Refused]:
         times = [
             row.time_ms
             for message in batches
@@ -181,7 +197,7 @@ class Ingest:
         names = {message.node for message in batches}
         with self._metrics.group_seconds.time(), self._storage.write() as conn:
             known = set(conn.scalars(select(nodes.c.name).where(nodes.c.name.in_(names))))
-            outcome = self._writer.write(conn, batches, known)
+            outcome = self._writer.write(conn, batches, known, apart=apart)
         self._count(outcome)
         return outcome.refused
 
@@ -189,6 +205,8 @@ class Ingest:
         self._metrics.rows.labels("telemetry").inc(outcome.telemetry_rows)
         self._metrics.rows.labels("event").inc(outcome.event_rows)
         self._metrics.repeated.inc(outcome.repeated_rows)
+        for one in outcome.malformed:
+            self._note(one, "event kept that cannot be read")
 
     def _insist(self, work: Callable[[], list[Refused]]) -> list[Refused]:
         """Until the database is there again: a deadlock, a restart, a full disk."""
@@ -197,7 +215,7 @@ class Ingest:
             try:
                 return work()
             except DBAPIError as error:
-                if not _passes(error):
+                if not passes(error):
                     raise
                 if self._stopping.is_set():
                     raise _StoppedError from error
@@ -208,12 +226,26 @@ class Ingest:
 
     def _report(self, refused: Sequence[Refused]) -> None:
         for one in refused:
-            self._metrics.refused.labels(one.channel, one.field.split(".", maxsplit=1)[0]).inc()
-            _log.warning(
-                "message refused", node=one.node, channel=one.channel, problem=one.text[:300]
-            )
+            self._note(one, "message refused")
             if one.node is not None:
                 self._insist(partial(self._raise_alarm, one))
+            self._insist(partial(self._tell_refused, one))
+
+    def _note(self, one: Refused, what: str) -> None:
+        self._metrics.refused.labels(one.channel, one.field.split(".", maxsplit=1)[0]).inc()
+        _log.warning(what, node=one.node, channel=one.channel, problem=one.text[:300])
+
+    def _tell_refused(self, refused: Refused) -> list[Refused]:
+        """The field, not the text: a flood of different nonsense is one event that is counted."""
+        with self._storage.write() as conn:
+            report(
+                conn,
+                kind=judge_refused(refused.field, refused.text),
+                subject=refused.node or "unknown",
+                detail={"channel": refused.channel, "field": refused.field},
+                now_ms=self._clock.now_ms(),
+            )
+        return []
 
     def _raise_alarm(self, refused: Refused) -> list[Refused]:
         node = str(refused.node)
@@ -223,7 +255,3 @@ class Ingest:
                 text = refused.text[:300].replace("\x00", "")
                 raise_own_alarm(conn, self._clock, node, code, text)
         return []
-
-
-def _passes(error: DBAPIError) -> bool:
-    return isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated

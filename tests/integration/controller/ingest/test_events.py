@@ -10,6 +10,7 @@ from controller.changes import ChangeKind, changes_after
 from controller.errors import ConflictError, MissingError
 from controller.fleet.command_life import CommandEvent, CommandState
 from controller.fleet.commands import CommandDesk, CommandSigner, Order, key_id_of, step
+from controller.fleet.event_content import RowKind, why_malformed
 from controller.ingest.runner import Ingest
 from controller.storage.engine import Storage
 from controller.storage.tables import (
@@ -23,12 +24,14 @@ from controller.storage.tables import (
     outbox,
 )
 from shared.errors import BadInputError
+from shared.messages import cbor
 from shared.messages.ack import Ack
 from shared.messages.actions import Reboot
 from shared.messages.command import verify
-from shared.messages.event import Event, EventKind, Severity
+from shared.messages.event import Event, EventKind, EventRow, Severity
 from shared.messages.reply import Reply, ReplyState
 from tests.nodes import (
+    NOON_MS,
     FakeNode,
     StillClock,
     alarm,
@@ -84,23 +87,65 @@ def test_an_alarm_has_the_same_history_in_whatever_order_its_events_come(
         assert [tuple(row) for row in conn.execute(query)] == [(1, 2), (3, None)]
 
 
-def test_a_malformed_event_is_left_out_and_its_neighbours_are_acked(
-    storage: Storage, ingest: Ingest, node: FakeNode
-) -> None:
-    good = Event(EventKind.AGENT, Severity.INFO, {"what": "started"})
-    bad = Event(EventKind.REPLY, Severity.INFO, {"state": "nonsense"})
-    ingest.take([node.events([event_row(1, good), event_row(2, bad), event_row(3, good)])])
-    assert acked_numbers(storage, node.event_stream) == {1, 3}
+GOOD = Event(EventKind.AGENT, Severity.INFO, {"what": "started"})
+
+
+def told_by(storage: Storage, node: FakeNode) -> list[tuple[int, str]]:
+    """The number and kind of the events that the node itself sent."""
+    query = select(events.c.seq, events.c.kind).where(events.c.stream == node.event_stream)
     with storage.read() as conn:
-        assert set(conn.scalars(select(alarms.c.code))) == {"event-refused"}
+        return [(row.seq, row.kind) for row in conn.execute(query.order_by(events.c.seq))]
 
 
-def test_text_that_the_database_cannot_hold_does_not_stop_ingest(
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\xff\x00garbage",
+        Event(EventKind.REPLY, Severity.INFO, {"state": "nonsense"}).encode(),
+        Event(EventKind.ALARM, Severity.INFO, {"code": "x"}).encode(),
+        Event(EventKind.GAP, Severity.INFO, {"first": 1}).encode(),
+        cbor.encode({"kind": "unheard-of", "severity": "info", "device": None, "data": {}}),
+    ],
+    ids=["empty", "garbage", "reply", "alarm", "gap", "unknown kind"],
+)
+def test_a_malformed_event_is_kept_as_it_came_and_acked_with_its_neighbours(
+    storage: Storage, ingest: Ingest, node: FakeNode, body: bytes
+) -> None:
+    rows = [event_row(1, GOOD), EventRow(2, NOON_MS, body), event_row(3, GOOD)]
+    ingest.take([node.events(rows)])
+    assert acked_numbers(storage, node.event_stream) == {1, 2, 3}
+    assert told_by(storage, node) == [(1, "agent"), (2, RowKind.MALFORMED), (3, "agent")]
+    with storage.read() as conn:
+        kept = conn.execute(select(events).where(events.c.kind == RowKind.MALFORMED)).one()
+        (raised,) = conn.execute(select(alarms)).all()
+    assert (kept.body, kept.time_ms, kept.code, kept.device) == (body, NOON_MS, None, None)
+    assert (raised.code, raised.node) == ("event-malformed", node.name)
+    assert why_malformed(kept.body)
+
+
+def test_malformed_events_raise_one_alarm_and_count_once_however_often_they_come(
     storage: Storage, ingest: Ingest, node: FakeNode
 ) -> None:
-    ingest.take([node.events([event_row(1, alarm("nul\x00", raised=True))]), node.born()])
+    rows = [EventRow(seq, NOON_MS, b"garbage") for seq in (1, 2, 3)]
+    for _ in range(3):
+        ingest.take([node.events(rows)])
+    assert told_by(storage, node) == [(seq, RowKind.MALFORMED) for seq in (1, 2, 3)]
+    with storage.read() as conn:
+        assert conn.scalar(select(func.count()).select_from(alarms)) == 1
+
+
+def test_an_event_that_the_database_cannot_hold_is_acked_and_its_neighbours_count(
+    storage: Storage, ingest: Ingest, node: FakeNode
+) -> None:
+    """A NUL in a text: PostgreSQL refuses it, SQLite does not."""
+    rows = [event_row(1, GOOD), event_row(2, alarm("nul\x00", raised=True)), event_row(3, GOOD)]
+    ingest.take([node.events(rows), node.born()])
     ingest.take([node.batch([power_row(1, 1.0)])])
     assert acked_numbers(storage, node.telemetry_stream) == {1}
+    assert acked_numbers(storage, node.event_stream) == {1, 2, 3}
+    second = RowKind.MALFORMED if storage.is_postgresql else "alarm"
+    assert told_by(storage, node) == [(1, "agent"), (2, second), (3, "agent")]
 
 
 def test_a_gap_report_of_an_unknown_birth_waits_for_it(

@@ -3,5 +3,5 @@
 `app` composes it; `services` is what its parts share. Domain folders (`ingest`, `fleet`, `outbox`,
 `audit`, `retention`) keep pure decisions beside thin adapters over `storage`; `api`, `web` and
 `access` serve people. Nobody outside imports this package; a new subsystem is a new folder here,
-its tables in `storage/tables.py`, its background service in `app`.
+its tables in `storage/tables`, its background service in `app`.
 """

@@ -8,14 +8,24 @@ from enum import StrEnum
 from fastapi import FastAPI
 
 from controller import health
-from controller.access.tokens import load_token
+from controller.access.api_tokens import enter_service_token, read_token_file
+from controller.access.desk import AccessDesk
+from controller.access.factor_seal import FactorSeal
 from controller.api import problems
 from controller.api.context import Context
+from controller.api.cookies import SessionCookies
+from controller.api.limits import RequestLimits, limits_of
+from controller.api.methods import DeclaredMethods
+from controller.api.tracing import TracedRequests
 from controller.api.v1 import router as api_router
+from controller.approved_acts import approval_desk
 from controller.background import Worker
 from controller.broker import Broker
 from controller.clock import SystemClock
 from controller.config import ControllerConfig
+from controller.detection.deliveries import enter_webhook
+from controller.detection.workers import cut_off_worker
+from controller.enrolment.desk import EnrolmentDesk
 from controller.fleet.commands import CommandDesk, CommandSigner
 from controller.fleet.presence import enter_sites
 from controller.ingest.runner import Ingest, IngestHooks
@@ -23,6 +33,7 @@ from controller.jobs import job_workers
 from controller.live import LiveFeed
 from controller.metrics import ControllerMetrics
 from controller.outbox.dispatcher import Dispatcher
+from controller.pulse import beat
 from controller.retention.job import enter_defaults
 from controller.services import Services
 from controller.storage.engine import Storage
@@ -30,6 +41,7 @@ from controller.web.policy import SecurityHeaders
 from controller.web.routes import mount_files
 from controller.web.routes import router as web_router
 from shared.errors import BadInputError
+from shared.service_manager import ServiceManager
 
 _DISPATCH_EVERY_S = 0.2
 _RESEND_AFTER_S = 15.0
@@ -66,7 +78,13 @@ class Background:
         if config.broker is None:
             raise BadInputError("broker", "missing", "a [broker] section for this role")
         services = self._services
-        ingest = Ingest(services.storage, services.clock, config.ingest, services.metrics)
+        ingest = Ingest(
+            services.storage,
+            services.clock,
+            config.ingest,
+            services.metrics,
+            config.security.allowed_software,
+        )
         broker = Broker(config.broker, services.metrics, ingest.offer, services.wake)
         resend_after_s = config.commands.resend_after_s if config.commands else _RESEND_AFTER_S
         dispatcher = Dispatcher(
@@ -76,6 +94,8 @@ class Background:
         services.wakers.append(worker.wake)
         services.checks["broker"] = lambda: None if broker.connected else "not connected"
         self._workers.append(worker)
+        if config.enrolment is not None:
+            self._workers.append(cut_off_worker(services.storage, services.clock, broker))
         self._ingest, self._broker = ingest, broker
 
     def start(self) -> None:
@@ -105,6 +125,8 @@ def create_services(config: ControllerConfig) -> Services:
         desk = CommandDesk(clock, CommandSigner.load(config.commands.signing_key_file))
     live = LiveFeed(storage)
     services = Services(storage, clock, ControllerMetrics(), live, desk)
+    if config.enrolment is not None:
+        services.enrolment = EnrolmentDesk.open(config.enrolment, desk)
     services.wakers.append(live.wake)
     return services
 
@@ -116,14 +138,21 @@ def create_app(config: ControllerConfig, role: Role = Role.ALL) -> FastAPI:
     """
     services = create_services(config)
     background = Background(config, services, role)
+    token = None if config.http.token_file is None else read_token_file(config.http.token_file)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        await asyncio.to_thread(_enter_configured, config, services)
+        await asyncio.to_thread(_enter_configured, config, services, token)
         await services.live.start()
         background.start()
+        manager = ServiceManager.from_environment()
+        beating = asyncio.create_task(
+            beat(manager, services.not_ready, lambda: bool(app.state.listening()))
+        )
         yield
+        manager.stopping("ends what is under way")
         await asyncio.to_thread(background.stop)
+        beating.cancel()
         await services.live.stop()
         services.storage.close()
 
@@ -135,35 +164,45 @@ def create_app(config: ControllerConfig, role: Role = Role.ALL) -> FastAPI:
         redoc_url=None,
     )
     app.state.services = services
+    app.state.listening = lambda: True
     problems.install(app)
     app.include_router(health.router)
     if role in {Role.ALL, Role.API}:
         _serve_people(app, config, services)
+    app.add_middleware(SessionCookies)
+    app.add_middleware(DeclaredMethods, described=app)
+    app.add_middleware(RequestLimits, limits=limits_of(config.http))
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(TracedRequests)
     return app
 
 
 def _serve_people(app: FastAPI, config: ControllerConfig, services: Services) -> None:
-    if config.http.token_file is None:
-        raise BadInputError("http.token_file", "missing", "a file with the bearer token")
+    key_file = config.access.factor_key_file
+    seal = FactorSeal() if key_file is None else FactorSeal.load(key_file)
     app.state.context = Context(
         storage=services.storage,
         clock=services.clock,
-        token=load_token(config.http.token_file),
+        access=AccessDesk(services.storage, services.clock, config.access, seal),
         desk=services.desk,
         wake=services.wake,
         live=services.live,
         meanings=services.meanings,
+        approvals=approval_desk(config, services.clock, services.desk),
     )
+    app.state.enrolment = services.enrolment
     app.include_router(api_router)
     app.include_router(web_router)
     mount_files(app, config.web.vendor_dir)
 
 
-def _enter_configured(config: ControllerConfig, services: Services) -> None:
+def _enter_configured(config: ControllerConfig, services: Services, token: str | None) -> None:
     with services.storage.write() as conn:
+        if token is not None:
+            enter_service_token(conn, services.clock, token, config.http.token_roles)
         enter_sites(conn, services.clock, config.site)
         enter_defaults(conn, services.clock, config.retention)
+        enter_webhook(conn, config.webhook)
 
 
 def _check_of(worker: Worker) -> Callable[[], str | None]:

@@ -33,6 +33,8 @@ SUBSCRIPTIONS = (
     f"$share/{_GROUP}/{PREFIX}/+/telemetry",
     f"$share/{_GROUP}/{PREFIX}/+/event",
 )
+CONTROL_RESPONSE = "$CONTROL/dynamic-security/v1/response"
+"""Where mosquitto's dynamic-security plug-in answers the controller."""
 _CONNECT_DEADLINE_S = 20.0
 _BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 _NO_SUBSCRIBERS = 0x10
@@ -78,6 +80,7 @@ class Broker:
         self._metrics = metrics
         self._on_message = on_message
         self._on_connected = on_connected
+        self._on_control: Callable[[bytes], None] | None = None
         self._tls = _tls_context(config)
         self._client_id = f"{config.client_id}-{uuid.uuid4().hex[:12]}"
         self._lock = threading.Lock()
@@ -94,6 +97,10 @@ class Broker:
     def connected(self) -> bool:
         """Whether messages come and go now."""
         return self._up.is_set()
+
+    def listen_to_control(self, on_control: Callable[[bytes], None]) -> None:
+        """Hands over the broker's answers to orders about itself; call it before `start`."""
+        self._on_control = on_control
 
     def start(self) -> None:
         """Begins to connect; returns at once."""
@@ -216,7 +223,9 @@ class Broker:
         if self._on_message is None:
             self._ready()
             return
-        client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in SUBSCRIPTIONS])
+        control = () if self._on_control is None else (CONTROL_RESPONSE,)
+        topics = [(topic, SubscribeOptions(qos=1)) for topic in (*SUBSCRIPTIONS, *control)]
+        client.subscribe(topics)
 
     def _subscribed(
         self, _client: mqtt.Client, _data: Any, _mid: int, reasons: list[ReasonCode], _props: Any
@@ -241,7 +250,10 @@ class Broker:
         self._down.set()
 
     def _received(self, _client: mqtt.Client, generation: int, message: mqtt.MQTTMessage) -> None:
-        if self._on_message is not None:
+        if message.topic == CONTROL_RESPONSE:
+            if self._on_control is not None:
+                self._on_control(bytes(message.payload))
+        elif self._on_message is not None:
             token = (generation << 16) | (message.mid if message.qos else 0)
             self._on_message(Received(message.topic, bytes(message.payload), token))
 

@@ -26,6 +26,10 @@ class ChangeKind(StrEnum):
     """The node's state, birth or devices; subject: the node's name."""
     SITE = "site"
     """subject: the site's id."""
+    APPROVAL = "approval"
+    """subject: the id of the approval request."""
+    SECURITY = "security"
+    """subject: the id of the security event."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,28 @@
 """The controller's configuration: one TOML file, any key overridden by BES__SECTION__KEY."""
 
-import json
 import os
-import tomllib
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from shared.errors import BadInputError
+from controller.access.approvals.config import ApprovalsConfig
+from controller.access.permissions import Role
+from controller.audit.config import AuditConfig
+from controller.detection.config import SecurityConfig, WebhookConfig
+from controller.enrolment.config import EnrolmentConfig
+from shared.configuration import (
+    MAX_FILE_BYTES,
+    ConfigError,
+    ConfigPath,
+    ConfigProblem,
+    configuration,
+)
 from shared.messages.topics import check_node_name
 from shared.time import TimeScale
 
-ENV_PREFIX = "BES__"
 _DAY_MS = 86_400_000
 
 Port = Annotated[int, Field(ge=0, le=65_535)]
@@ -47,11 +56,61 @@ class BrokerConfig(_Section):
 
 
 class HttpConfig(_Section):
-    """The API's and the page's listener; `token_file` holds the bearer token."""
+    """The API's and the page's listener, and its limits.
+
+    `token_file` holds the API token of the account `service`, for programs on this host: it is
+    entered at the start with `token_roles` on the company, and ends when the file changes. With
+    `certificate_file` and `key_file` the listener speaks TLS 1.3. `trusted_proxies` are the
+    addresses whose X-Forwarded-For is believed; by default nobody's is.
+    """
 
     host: str = "127.0.0.1"
     port: Port = 8080
     token_file: Path | None = None
+    token_roles: tuple[Role, ...] = (Role.OPERATOR,)
+    certificate_file: ConfigPath | None = None
+    key_file: ConfigPath | None = None
+    trusted_proxies: tuple[str, ...] = ()
+    max_body_bytes: Annotated[int, Field(ge=1_024, le=64_000_000)] = 1_000_000
+    body_s: Annotated[float, Field(gt=0, le=600)] = 20.0
+    header_s: Annotated[float, Field(gt=0, le=600)] = 10.0
+    max_header_bytes: Annotated[int, Field(ge=1_024, le=1_000_000)] = 16_384
+    max_connections: Annotated[int, Field(ge=4, le=100_000)] = 512
+
+    @model_validator(mode="after")
+    def _tls_beyond_loopback(self) -> Self:
+        if (self.certificate_file is None) != (self.key_file is None):
+            raise ValueError("certificate_file and key_file go together (allowed: both or neither)")
+        if self.certificate_file is None and not _is_loopback(self.host):
+            raise ValueError(
+                f"host {self.host} without TLS "
+                "(allowed: a loopback address, or certificate_file and key_file)"
+            )
+        return self
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class AccessConfig(_Section):
+    """Accounts, sessions and second factors.
+
+    `origin` is the address under which browsers reach the page, such as https://bes.example; by
+    default the one that a request names. Passkeys need it, and work for its host name only.
+    `factor_key_file` holds 32 random bytes or more, from which the key is made that TOTP secrets
+    are sealed with in the database; without it they can be read by whoever reads the database.
+    """
+
+    second_factor: Literal["required", "when_enrolled"] = "required"
+    session_idle_minutes: Annotated[float, Field(gt=0, le=1_440)] = 30
+    session_hours: Annotated[float, Field(gt=0, le=168)] = 12
+    session_rotate_minutes: Annotated[float, Field(gt=0, le=1_440)] = 15
+    origin: Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.\-\[\]:]+$")] | None = None
+    factor_key_file: ConfigPath | None = None
 
 
 class CommandsConfig(_Section):
@@ -97,7 +156,7 @@ class WebConfig(_Section):
     """`vendor_dir` holds uPlot's installed `dist` files; by default where npm puts them in the
     checkout that this package runs from. In a file, it is relative to that file's folder."""
 
-    vendor_dir: Path = Path(__file__).resolve().parents[1] / "node_modules" / "uplot" / "dist"
+    vendor_dir: ConfigPath = Path(__file__).resolve().parents[1] / "node_modules" / "uplot" / "dist"
 
 
 class SiteConfig(_Section):
@@ -119,7 +178,14 @@ class ControllerConfig(_Section):
     database: DatabaseConfig
     broker: BrokerConfig | None = None
     http: HttpConfig = HttpConfig()
+    access: AccessConfig = AccessConfig()
+    approvals: ApprovalsConfig = ApprovalsConfig()
     commands: CommandsConfig | None = None
+    enrolment: EnrolmentConfig | None = None
+    audit: AuditConfig = AuditConfig()
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    security: SecurityConfig = SecurityConfig()
+    webhook: WebhookConfig | None = None
     clock: ClockConfig = ClockConfig()
     retention: RetentionConfig = RetentionConfig()
     ingest: IngestConfig = IngestConfig()
@@ -138,45 +204,14 @@ class ControllerConfig(_Section):
 
 
 def load_config(path: Path, environment: Mapping[str, str] | None = None) -> ControllerConfig:
-    """Reads the file and the overrides; `BadInputError` names the file and the key."""
+    """Reads the file and the overrides (`shared.configuration`), by default the process's own;
+    `ConfigError` names every problem with its key."""
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as stream:
+            content = stream.read(MAX_FILE_BYTES + 1)
     except OSError as error:
-        raise BadInputError(str(path), error.strerror or "cannot be read", "a file") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadInputError(str(path), str(error), "TOML") from error
-    merged = _overridden(data, os.environ if environment is None else environment)
-    try:
-        config = ControllerConfig.model_validate(merged)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise BadInputError(
-            f"{path}: {key}", f"{first.get('input')!r:.80}", first["msg"]
+        raise ConfigError(
+            path, (ConfigProblem("", f"cannot be read: {error.strerror}"),)
         ) from error
-    web = WebConfig(vendor_dir=path.resolve().parent / config.web.vendor_dir)
-    return config.model_copy(update={"web": web})
-
-
-def _overridden(data: dict[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
-    """BES__HTTP__PORT=8081 sets [http] port; a value that is JSON is taken as such, else as text.
-
-    Other processes of the suite share the environment: sections that are not this file's are
-    passed over.
-    """
-    merged = {key: dict(value) if isinstance(value, dict) else value for key, value in data.items()}
-    for name, value in sorted(environment.items()):
-        if not name.startswith(ENV_PREFIX):
-            continue
-        section, _, key = name[len(ENV_PREFIX) :].lower().partition("__")
-        if section not in ControllerConfig.model_fields or section == "site" or not key:
-            continue
-        merged.setdefault(section, {})[key] = _scalar(value)
-    return merged
-
-
-def _scalar(value: str) -> Any:
-    try:
-        return json.loads(value)
-    except json.JSONDecodeError:
-        return value
+    overrides = os.environ if environment is None else environment
+    return configuration(content, overrides, ControllerConfig, path, path.resolve().parent)

@@ -1,9 +1,13 @@
-"""The background jobs: roll-ups, commands whose time is up, retention."""
+"""The background jobs: roll-ups, commands whose time is up, retention, revocation lists."""
 
 from sqlalchemy import func, select
 
+from controller.access.approvals import requests as approval_requests
+from controller.audit.workers import audit_workers
 from controller.background import Worker
 from controller.config import ControllerConfig
+from controller.detection.workers import detection_workers
+from controller.enrolment.job import enrolment_workers
 from controller.fleet.command_life import CommandEvent
 from controller.fleet.commands import overdue, step
 from controller.fleet.rollups import roll_node, unrolled_nodes
@@ -21,8 +25,12 @@ def job_workers(services: Services, config: ControllerConfig) -> list[Worker]:
     return [
         Worker("roller", lambda: _roll(services), config.ingest.roll_every_s),
         Worker("overdue-commands", lambda: _judge_overdue(services), _OVERDUE_EVERY_S),
+        Worker("overdue-approvals", lambda: _end_approvals(services), _OVERDUE_EVERY_S),
         Worker("retention", retention.round, config.retention.every_s),
         Worker("partitions", lambda: _make_partitions(services), config.retention.every_s),
+        *enrolment_workers(services, config),
+        *audit_workers(services, config.audit),
+        *detection_workers(services.storage, services.clock, config.security, config.webhook),
     ]
 
 
@@ -48,6 +56,17 @@ def _judge_overdue(services: Services) -> bool:
     for command_id in ids:
         with services.storage.write() as conn:
             step(conn, services.clock, command_id, CommandEvent.TIME_IS_UP)
+    if ids:
+        services.live.wake()
+    return False
+
+
+def _end_approvals(services: Services) -> bool:
+    with services.storage.read() as conn:
+        ids = approval_requests.overdue(conn, services.clock.now_ms())
+    for request_id in ids:
+        with services.storage.write() as conn:
+            approval_requests.end_if_overdue(conn, services.clock, request_id)
     if ids:
         services.live.wake()
     return False

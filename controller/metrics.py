@@ -37,4 +37,10 @@ class ControllerMetrics:
         self.rows_deleted = Counter(
             "bes_retention_rows_deleted", "Rows deleted by retention", ["data_class"], registry=reg
         )
+        self.audit_leaves = Counter(
+            "bes_audit_leaves", "Audit leaves numbered into the tree", registry=reg
+        )
+        self.audit_timestamps = Counter(
+            "bes_audit_timestamps", "Timestamps of heads asked for", ["result"], registry=reg
+        )
         self.live_readers = Gauge("bes_live_readers", "Open live streams", registry=reg)

@@ -7,6 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from controller.clock import Clock
+from controller.enrolment.desk import EnrolmentDesk
 from controller.fleet.commands import CommandDesk
 from controller.fleet.meaning import Meanings
 from controller.live import LiveFeed
@@ -19,7 +20,8 @@ from controller.storage.migrate import revision_problem
 class Services:
     """Set up by `controller.app`.
 
-    `desk` is None where no signing key is configured: then no command can be issued. `wakers` are
+    `desk` is None where no signing key is configured: then no command can be issued. `enrolment` is
+    None where no intermediate is configured: then nobody is enrolled or renewed. `wakers` are
     called by `wake`; `checks` tell why a part does not serve, None while it does.
     """
 
@@ -28,6 +30,7 @@ class Services:
     metrics: ControllerMetrics
     live: LiveFeed
     desk: CommandDesk | None
+    enrolment: EnrolmentDesk | None = None
     meanings: Meanings = field(default_factory=Meanings)
     wakers: list[Callable[[], None]] = field(default_factory=list)
     checks: dict[str, Callable[[], str | None]] = field(default_factory=dict)

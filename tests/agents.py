@@ -2,9 +2,11 @@
 
 import asyncio
 import sqlite3
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from agent.buffer.births import DeviceDescription, Identity
 from firmware_bridges.metrics import Metric
@@ -46,3 +48,15 @@ async def eventually(condition: Callable[[], object]) -> None:
         if time.monotonic() > deadline:
             raise AssertionError("it never came about")
         await asyncio.sleep(0.02)
+
+
+def lines_before_kill(command: Sequence[str], lines: int) -> list[list[str]]:
+    """The words of every whole line that a process wrote until, after so many, it was killed."""
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1]
+    ) as process:
+        assert process.stdout is not None
+        said = [process.stdout.readline() for _ in range(lines)]
+        process.kill()
+        said += process.stdout.readlines()
+    return [line.split() for line in said if line.endswith("\n")]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from provisioning.authority import Authority, Credentials
 from provisioning.broker import BrokerPlan, write_broker_files
+from provisioning.broker_site import find_plugin
 
 HOST = "127.0.0.1"
 PATIENCE_S = 30.0
@@ -31,10 +32,18 @@ class Broker:
     """A broker of the product's own configuration in a folder, with a certificate authority.
 
     `credentials(name)` makes a client's certificate whose CN (and so its client id) is `name`;
-    names in `controllers` may read and write the controller's ends of every node's topics.
+    names in `controllers` may read and write the controller's ends of every node's topics. A
+    `guarded` one is as `bes provision broker` makes it: it knows a list of revoked certificates,
+    can cut a node off, and its log tells of every refusal.
     """
 
-    def __init__(self, folder: Path, controllers: tuple[str, ...] = (CONTROLLER,)) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        controllers: tuple[str, ...] = (CONTROLLER,),
+        *,
+        guarded: bool = False,
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self._authority = Authority("bes tests")
@@ -47,6 +56,14 @@ class Broker:
             controllers=controllers,
             user="root",
         )
+        if guarded:
+            self._plan = replace(
+                self._plan,
+                observers=("tap",),
+                crl_file=self._authority.write_list(folder / "crl.pem"),
+                dynamic_security=find_plugin(),
+                watched=True,
+            )
         self._issued: dict[str, Credentials] = {}
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -54,6 +71,43 @@ class Broker:
     def port(self) -> int:
         """Where it listens; the same across restarts."""
         return self._plan.port
+
+    @property
+    def authority(self) -> Authority:
+        """Who issued the broker's certificate and its clients'."""
+        return self._authority
+
+    def renew(self, *names: str) -> None:
+        """Issues the broker's own certificate anew, and those of these clients, over the files.
+
+        Takes what the authority is by now: after a rotation the files hold both roots.
+        """
+        self._authority.write_certificate(self.ca_file)
+        self._authority.issue(self.folder, "broker", (HOST, "localhost"))
+        for name in names:
+            self._issued[name] = self._authority.issue(self.folder, name)
+
+    def revoke(self, name: str) -> None:
+        """Puts a client's certificate on a guarded broker's list, and has it read again."""
+        self._authority.revoke(self.credentials(name))
+        self._authority.write_list(self.folder / "crl.pem")
+        self.reload()
+
+    def reload(self) -> None:
+        """SIGHUP: it reads its certificates, lists and access rules again.
+
+        A guarded one's log tells when it does; who connects later is judged by the new files.
+        """
+        said = self._reloads()
+        self._running().send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + PATIENCE_S
+        while self._plan.watched and self._reloads() == said:
+            if time.monotonic() > deadline:
+                raise TimeoutError("mosquitto does not reload")
+            time.sleep(0.02)
+
+    def _reloads(self) -> int:
+        return self.log_file.read_text(errors="replace").count("Reloading config.")
 
     @property
     def log_file(self) -> Path:
@@ -147,9 +201,11 @@ class Broker:
 
 
 @contextlib.contextmanager
-def running_broker(folder: Path, controllers: tuple[str, ...] = (CONTROLLER,)) -> Iterator[Broker]:
+def running_broker(
+    folder: Path, controllers: tuple[str, ...] = (CONTROLLER,), *, guarded: bool = False
+) -> Iterator[Broker]:
     """A broker that runs within the block."""
-    broker = Broker(folder, controllers)
+    broker = Broker(folder, controllers, guarded=guarded)
     broker.start()
     try:
         yield broker

@@ -6,6 +6,7 @@ package. Each test gets a fresh database, copied from a migrated template.
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -13,11 +14,12 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy import event
 
 from controller.storage.engine import Storage
 from controller.storage.migrate import migrate
@@ -27,12 +29,68 @@ _USER = "postgres"
 _TEMPLATE = "bes_template"
 
 
-@dataclass(frozen=True, slots=True)
 class PostgreSql:
-    """A running server on a loopback port."""
+    """A server on a loopback port, with its data in a folder of its own."""
 
-    port: int
-    pid: int
+    def __init__(self, programs: Path, folder: Path, *, durable: bool) -> None:
+        self.port = _free_port()
+        self._programs = programs
+        self._folder = folder
+        self._user = _USER if os.geteuid() == 0 else None
+        self._options = [] if durable else ["-c", "fsync=off", "-c", "full_page_writes=off"]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def make(self) -> None:
+        """Makes the empty database cluster."""
+        if self._user is not None:
+            shutil.chown(self._folder, self._user)
+        command = [str(self._programs / "initdb"), "-D", str(self._folder / "data"), "-U", _USER]
+        command += ["-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C"]
+        subprocess.run(command, check=True, user=self._user, cwd=self._folder, capture_output=True)
+
+    def start(self) -> None:
+        """Starts the server and returns when it answers."""
+        command = [str(self._programs / "postgres"), "-D", str(self._folder / "data")]
+        command += ["-p", str(self.port), *self._options]
+        command += ["-c", f"unix_socket_directories={self._folder}"]
+        command += ["-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200"]
+        log_file = self._folder / "log"
+        with log_file.open("ab") as log:
+            self._process = subprocess.Popen(
+                command,
+                user=self._user,
+                cwd=self._folder,
+                stdout=log,
+                stderr=log,
+            )
+        self._wait_until_it_answers(self._process, log_file)
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """Stops it: SIGINT ends connections at once, SIGQUIT does so without a shutdown, as a crash
+        would, and SIGTERM waits for them."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(how)
+        try:
+            process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def _wait_until_it_answers(self, process: "subprocess.Popen[bytes]", log: Path) -> None:
+        deadline = time.monotonic() + _START_DEADLINE_S
+        while True:
+            try:
+                self.run("SELECT 1")
+            except psycopg.OperationalError:
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(
+                        f"PostgreSQL did not start:\n{log.read_text()[-2000:]}"
+                    ) from None
+                time.sleep(0.05)
+            else:
+                return
 
     def url(self, database: str) -> str:
         """The SQLAlchemy URL of a database."""
@@ -66,60 +124,19 @@ def postgresql_bin() -> Path | None:
 
 @contextmanager
 def postgresql_server(*, durable: bool) -> Iterator[PostgreSql]:
-    """A server in a temporary folder; `durable` False leaves out fsync, for tests only."""
+    """A running server in a temporary folder; `durable` False leaves out fsync, for tests only."""
     programs = postgresql_bin()
     if programs is None:
         raise RuntimeError("PostgreSQL's server is not installed (Debian package postgresql)")
     folder = Path(tempfile.mkdtemp(prefix="bes-pg-"))
-    user = _USER if os.geteuid() == 0 else None
-    if user is not None:
-        shutil.chown(folder, user)
-    data = folder / "data"
-    initdb = [str(programs / "initdb"), "-D", str(data), "-U", _USER, "-A", "trust"]
-    initdb += ["-E", "UTF8", "--no-sync", "--locale=C"]
-    subprocess.run(initdb, check=True, user=user, cwd=folder, capture_output=True)
-    port = _free_port()
-    options = ["-c", f"unix_socket_directories={folder}", "-c", "listen_addresses=127.0.0.1"]
-    options += ["-c", "max_connections=200", "-p", str(port)]
-    if not durable:
-        options += ["-c", "fsync=off", "-c", "full_page_writes=off"]
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(
-            [programs / "postgres", "-D", data, *options],
-            user=user,
-            cwd=folder,
-            stdout=log,
-            stderr=log,
-        )
+    server = PostgreSql(programs, folder, durable=durable)
     try:
-        running = PostgreSql(port, server.pid)
-        _wait_until_it_answers(running, server, folder / "log")
-        yield running
+        server.make()
+        server.start()
+        yield server
     finally:
-        server.terminate()
-        try:
-            server.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
+        server.stop(signal.SIGTERM)
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _wait_until_it_answers(
-    running: PostgreSql, server: "subprocess.Popen[bytes]", log: Path
-) -> None:
-    deadline = time.monotonic() + _START_DEADLINE_S
-    while True:
-        try:
-            running.run("SELECT 1")
-        except psycopg.OperationalError:
-            if server.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(
-                    f"PostgreSQL did not start:\n{log.read_text()[-2000:]}"
-                ) from None
-            time.sleep(0.05)
-        else:
-            return
 
 
 def _free_port() -> int:
@@ -127,6 +144,22 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+@contextmanager
+def counted_queries(storage: Storage) -> Iterator[list[str]]:
+    """The SELECT statements that are executed meanwhile."""
+    statements: list[str] = []
+
+    def note(_conn: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if statement.lstrip().upper().startswith("SELECT"):
+            statements.append(statement)
+
+    event.listen(storage.engine, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        event.remove(storage.engine, "before_cursor_execute", note)
 
 
 @pytest.fixture(scope="session")

@@ -145,6 +145,35 @@ def add_snapshots(
             )
 
 
+def add_miners(storage: Storage, count: int) -> None:
+    """Further miners of "a-01", each with one snapshot of its power, 1 kW."""
+    with storage.write() as conn:
+        for number in range(count):
+            device_id = conn.scalar(
+                insert(tables.devices)
+                .values(
+                    node="a-01",
+                    name=f"more-{number:03}",
+                    kind="miner",
+                    family="luxos",
+                    facts={},
+                    declared=True,
+                    first_seen_ms=NOW_MS,
+                )
+                .returning(tables.devices.c.id)
+            )
+            conn.execute(
+                insert(tables.telemetry).values(
+                    stream=TELEMETRY,
+                    seq=1_000_000 + number,
+                    time_ms=NOW_MS,
+                    device_id=device_id,
+                    birth=1,
+                    body=encode_body({1: 1_000.0}),
+                )
+            )
+
+
 def add_rollups(
     storage: Storage,
     device: int,

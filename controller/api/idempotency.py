@@ -39,10 +39,11 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What a first attempt made, and where it is."""
+    """What a first attempt made, where it is, and the status of the answer."""
 
     body: BaseModel
     location: str
+    status: HTTPStatus = HTTPStatus.CREATED
 
 
 async def body_digest(request: Request) -> bytes:
@@ -67,9 +68,9 @@ def once(conn: Connection, attempt: Attempt, now_ms: int, make: Callable[[], Mad
     conn.execute(
         update(idempotency_keys)
         .where(idempotency_keys.c.actor == attempt.actor, idempotency_keys.c.key == attempt.key)
-        .values(status=HTTPStatus.CREATED, headers=headers, response=content)
+        .values(status=made.status, headers=headers, response=content)
     )
-    return Response(content, HTTPStatus.CREATED, headers, media_type="application/json")
+    return Response(content, made.status, headers, media_type="application/json")
 
 
 def _claim(conn: Connection, attempt: Attempt, now_ms: int) -> bool:

@@ -21,7 +21,11 @@ Key = Sequence[int | str]
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Items in a page at the most")]
 Cursor = Annotated[
     str | None,
-    Query(max_length=_MAX_CURSOR, description="`next_cursor` of the page before this one"),
+    Query(
+        max_length=_MAX_CURSOR,
+        pattern=r"^[A-Za-z0-9_-]+$",
+        description="`next_cursor` of the page before this one",
+    ),
 ]
 
 

@@ -25,7 +25,10 @@ def expected_version(if_match: str | None) -> int:
     quoted = if_match.strip()
     if len(quoted) < 3 or quoted[0] != '"' or quoted[-1] != '"' or not quoted[1:-1].isdecimal():
         raise changed()
-    return int(quoted[1:-1])
+    version = int(quoted[1:-1])
+    if version >= 2**63:  # no row's
+        raise changed()
+    return version
 
 
 def changed() -> ProblemError:

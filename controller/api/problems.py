@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from controller.api.text import without_nul
 from shared.errors import BadInputError
 
 MEDIA_TYPE = "application/problem+json"
@@ -37,9 +38,14 @@ class ProblemError(Exception):
     """A refusal with its HTTP status; raised by routes, answered as a problem document."""
 
     def __init__(
-        self, status: HTTPStatus, detail: str, errors: Sequence[FieldProblem] = ()
+        self,
+        status: HTTPStatus,
+        detail: str,
+        errors: Sequence[FieldProblem] = (),
+        retry_after_s: int | None = None,
     ) -> None:
         super().__init__(detail)
+        self.retry_after_s = retry_after_s
         self.status = status
         self.detail = detail
         self.errors = list(errors)
@@ -78,6 +84,11 @@ def _with_problems(describe: Callable[[], dict[str, Any]]) -> Callable[[], dict[
         document = describe()
         schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
         parts = schema.pop("$defs")
+        for operations in document["paths"].values():
+            for operation in operations.values():
+                for parameter in operation.get("parameters", []):
+                    if parameter["in"] in {"path", "query"}:
+                        without_nul(parameter["schema"])
         document.setdefault("components", {}).setdefault("schemas", {}).update(
             {**parts, "Problem": schema}
         )
@@ -100,14 +111,19 @@ def _answer(
 
 async def _from_problem(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ProblemError)  # noqa: S101 - registered for this type
-    headers = {"WWW-Authenticate": "Bearer"} if error.status == HTTPStatus.UNAUTHORIZED else None
+    headers = {}
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(error.retry_after_s)
     return _answer(error.status, error.detail, error.errors, headers)
 
 
 async def _from_bad_input(_request: Request, error: Exception) -> JSONResponse:
+    """409: the request fitted its documented form (422 otherwise), and means nothing here."""
     assert isinstance(error, BadInputError)  # noqa: S101 - registered for this type
     field = FieldProblem(field=error.field, problem=error.problem, allowed=error.allowed)
-    return _answer(HTTPStatus.UNPROCESSABLE_ENTITY, str(error), [field])
+    return _answer(HTTPStatus.CONFLICT, str(error), [field])
 
 
 async def _from_validation(_request: Request, error: Exception) -> JSONResponse:

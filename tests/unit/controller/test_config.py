@@ -34,6 +34,14 @@ def test_the_environment_overrides_single_keys(tmp_path: Path) -> None:
     assert config.site[0].nodes == ("site-a-01",)
 
 
+def test_every_problem_is_named(tmp_path: Path) -> None:
+    environment = {"BES__SITE__0__ID": "site-b", "BES__HTTP__PROT": "1"}
+    with pytest.raises(BadInputError) as refused:
+        load_config(written(tmp_path, GOOD + "[clock]\nrate = 0"), environment)
+    for key in ("BES__SITE__0__ID", "http.prot", "clock.rate"):
+        assert key in refused.value.field
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [

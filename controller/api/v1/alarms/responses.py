@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 from sqlalchemy import Row
 
-from shared.time import from_ms
+from controller.api.times import told_by_node
 
 
 class Alarm(BaseModel):
@@ -31,6 +31,6 @@ class Alarm(BaseModel):
             code=row.code,
             severity=row.severity,
             text=row.text,
-            raised=from_ms(row.raised_ms),
-            lowered=None if row.lowered_ms is None else from_ms(row.lowered_ms),
+            raised=told_by_node(row.raised_ms),
+            lowered=None if row.lowered_ms is None else told_by_node(row.lowered_ms),
         )

@@ -2,20 +2,25 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from sqlalchemy import select, tuple_
 
+from controller.access.permissions import Permission
 from controller.api.context import ContextDep
+from controller.api.guard import Needs, Permit
 from controller.api.paging import Cursor, Limit, Page, decode_cursor, page
 from controller.api.v1.alarms.responses import Alarm
 from controller.storage.tables import alarms
 
 router = APIRouter(prefix="/alarms", tags=["alarms"])
 
+AlarmReader = Annotated[Permit, Depends(Needs(Permission.FLEET_READ))]
+
 
 @router.get("", summary="Alarms, newest first")
 def list_alarms(
     context: ContextDep,
+    permit: AlarmReader,
     node: Annotated[str | None, Query(max_length=63)] = None,
     device: Annotated[str | None, Query(max_length=63)] = None,
     raised: Annotated[bool | None, Query(description="Only those raised now, or lowered")] = None,
@@ -27,6 +32,7 @@ def list_alarms(
     query = select(alarms).order_by(alarms.c.raised_ms.desc(), alarms.c.id.desc()).limit(limit + 1)
     if after is not None:
         query = query.where(tuple_(alarms.c.raised_ms, alarms.c.id) < tuple_(*after))
+    query = query.where(permit.on_nodes(alarms.c.node))
     if node is not None:
         query = query.where(alarms.c.node == node)
     if device is not None:

@@ -2,8 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from controller.api.text import Flag, StrictRequest
+from controller.api.times import Moment
 from shared.messages.actions import (
     MAX_HOLD_MS,
     Comparison,
@@ -18,11 +20,7 @@ from shared.setpoints import MAX_POWER_W, PowerLimit, Preset, Run, Setpoint, Sto
 DeviceName = Annotated[str, Field(min_length=1, max_length=63)]
 
 
-class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class StopSetpoint(_Request):
+class StopSetpoint(StrictRequest):
     """Hash no more."""
 
     kind: Literal["stop"]
@@ -32,7 +30,7 @@ class StopSetpoint(_Request):
         return Stop()
 
 
-class RunSetpoint(_Request):
+class RunSetpoint(StrictRequest):
     """Hash at the device's own operating point."""
 
     kind: Literal["run"]
@@ -42,7 +40,7 @@ class RunSetpoint(_Request):
         return Run()
 
 
-class PowerLimitSetpoint(_Request):
+class PowerLimitSetpoint(StrictRequest):
     """Hash with at most this wall power."""
 
     kind: Literal["power_limit"]
@@ -53,7 +51,7 @@ class PowerLimitSetpoint(_Request):
         return PowerLimit(self.power_w)
 
 
-class PresetSetpoint(_Request):
+class PresetSetpoint(StrictRequest):
     """Hash at a named operating point."""
 
     kind: Literal["preset"]
@@ -69,7 +67,7 @@ AnySetpoint = Annotated[
 ]
 
 
-class SetpointAction(_Request):
+class SetpointAction(StrictRequest):
     """Bring a miner to a setpoint; `hold_ms` holds it there against curtailment."""
 
     name: Literal["setpoint"]
@@ -82,7 +80,7 @@ class SetpointAction(_Request):
         return SetSetpoint(self.device, self.setpoint.setpoint(), self.hold_ms)
 
 
-class RebootAction(_Request):
+class RebootAction(StrictRequest):
     """Restart a device."""
 
     name: Literal["reboot"]
@@ -93,38 +91,38 @@ class RebootAction(_Request):
         return Reboot(self.device)
 
 
-class SwitchAction(_Request):
+class SwitchAction(StrictRequest):
     """Close (energise) or open an outlet."""
 
     name: Literal["switch"]
     device: DeviceName
     outlet: int = Field(ge=1, le=1_000)
-    closed: bool
+    closed: Flag
 
     def action(self) -> SwitchOutlet:
         """As the wire has it."""
         return SwitchOutlet(self.device, self.outlet, closed=self.closed)
 
 
-class Precondition(_Request):
+class Precondition(StrictRequest):
     """Must hold on the node's last readings; an unknown value never does."""
 
     device: DeviceName
     metric: str = Field(min_length=1, max_length=80)
     comparison: Comparison
-    value: bool | int | float | str
+    value: bool | Annotated[int, Field(ge=-(2**63), lt=2**63)] | float | str
 
     def condition(self) -> Condition:
         """As the wire has it."""
         return Condition(self.device, self.metric, self.comparison, self.value)
 
 
-class NewCommand(_Request):
+class NewCommand(StrictRequest):
     """An order to a node."""
 
     node: DeviceName
     action: Annotated[SetpointAction | RebootAction | SwitchAction, Field(discriminator="name")]
-    not_before: AwareDatetime | None = Field(default=None, description="null: now")
+    not_before: Moment | None = Field(default=None, description="null: now")
     lifetime_ms: int = Field(
         default=300_000, ge=1, le=MAX_LIFETIME_MS, description="Not begun after that long"
     )

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 from sqlalchemy import Row
 
+from controller.api.times import told_by_node
 from controller.fleet.readings import MetricValue, Reading, RolledBucket
 from shared.measured import Reason, Unknown
 from shared.time import from_ms
@@ -61,7 +62,7 @@ class ReadingView(BaseModel):
         """From a reading, all metrics or those named."""
         wanted = names or list(reading.values)
         return cls(
-            time=from_ms(reading.time_ms),
+            time=told_by_node(reading.time_ms),
             stream=str(reading.stream),
             seq=reading.seq,
             metrics={n: _metric(reading.values[n]) for n in wanted if n in reading.values},
@@ -88,7 +89,7 @@ class BucketView(BaseModel):
     def of(cls, bucket: RolledBucket) -> "BucketView":
         """From a rolled bucket."""
         return cls(
-            start=from_ms(bucket.start_ms),
+            start=told_by_node(bucket.start_ms),
             metrics={
                 name: AggregateView(
                     count=rolled.aggregate.count,

@@ -4,10 +4,12 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Depends, Path, Query
 from sqlalchemy import Connection, Row, select
 
+from controller.access.permissions import Permission
 from controller.api.context import ContextDep
+from controller.api.guard import Needs, Permit
 from controller.api.paging import Cursor, Limit, Page, decode_cursor, encode_cursor, page
 from controller.api.problems import documented, not_found
 from controller.api.times import From, To, span_ms
@@ -18,6 +20,7 @@ from controller.storage.tables import devices, nodes
 
 router = APIRouter(prefix="/devices", tags=["devices"])
 
+DeviceReader = Annotated[Permit, Depends(Needs(Permission.FLEET_READ))]
 DeviceId = Annotated[int, Path(ge=1, lt=2**63)]
 MetricNames = Annotated[
     list[str] | None,
@@ -44,6 +47,7 @@ class Resolution(StrEnum):
 @router.get("", summary="Devices by id")
 def list_devices(
     context: ContextDep,
+    permit: DeviceReader,
     *,
     site: Annotated[str | None, Query(max_length=63)] = None,
     node: Annotated[str | None, Query(max_length=63)] = None,
@@ -56,6 +60,7 @@ def list_devices(
     query = select(devices).order_by(devices.c.id).limit(limit + 1)
     if after is not None:
         query = query.where(devices.c.id > after[0])
+    query = query.where(permit.on_nodes(devices.c.node))
     if site is not None:
         query = query.where(devices.c.node.in_(select(nodes.c.name).where(nodes.c.site_id == site)))
     if node is not None:
@@ -68,24 +73,27 @@ def list_devices(
 
 
 @router.get("/{device_id}", responses=documented(HTTPStatus.NOT_FOUND))
-def read_device(context: ContextDep, device_id: DeviceId) -> Device:
+def read_device(context: ContextDep, permit: DeviceReader, device_id: DeviceId) -> Device:
     """One device."""
     with context.storage.read() as conn:
-        return Device.of(_known(conn, device_id))
+        return Device.of(_known(conn, permit, device_id))
 
 
 @router.get("/{device_id}/latest", responses=documented(HTTPStatus.NOT_FOUND))
-def read_latest(context: ContextDep, device_id: DeviceId) -> ReadingView | None:
+def read_latest(
+    context: ContextDep, permit: DeviceReader, device_id: DeviceId
+) -> ReadingView | None:
     """The newest snapshot; null when there is none."""
     with context.storage.read() as conn:
-        _known(conn, device_id)
+        _known(conn, permit, device_id)
         reading = latest(conn, context.meanings, [device_id]).get(device_id)
     return None if reading is None else ReadingView.of(reading)
 
 
 @router.get("/{device_id}/readings", responses=documented(HTTPStatus.NOT_FOUND))
-def list_readings(
+def list_readings(  # noqa: PLR0913 - each filter is a query parameter
     context: ContextDep,
+    permit: DeviceReader,
     device_id: DeviceId,
     *,
     metric: MetricNames = None,
@@ -99,7 +107,7 @@ def list_readings(
     from_ms, to_ms = span_ms(start, end)
     place = None if after is None else (int(after[0]), int(after[1]), int(after[2]))
     with context.storage.read() as conn:
-        _known(conn, device_id)
+        _known(conn, permit, device_id)
         span = Span(from_ms, to_ms, place)
         readings = history(conn, context.meanings, device_id, span, limit + 1)
     return page(
@@ -113,6 +121,7 @@ def list_readings(
 @router.get("/{device_id}/rollups", responses=documented(HTTPStatus.NOT_FOUND))
 def list_rollups(  # noqa: PLR0913 - each filter is a query parameter
     context: ContextDep,
+    permit: DeviceReader,
     device_id: DeviceId,
     *,
     resolution: Resolution = Resolution.QUARTER_HOUR,
@@ -132,7 +141,7 @@ def list_rollups(  # noqa: PLR0913 - each filter is a query parameter
     if after is not None:
         from_ms = max(from_ms, int(after[0]))
     with context.storage.read() as conn:
-        _known(conn, device_id)
+        _known(conn, permit, device_id)
         first = next_bucket(conn, device_id, from_ms, to_ms)
         if first is None:
             return Page[BucketView](items=[], next_cursor=None)
@@ -146,8 +155,10 @@ def list_rollups(  # noqa: PLR0913 - each filter is a query parameter
     )
 
 
-def _known(conn: Connection, device_id: int) -> Row[Any]:
-    row = conn.execute(select(devices).where(devices.c.id == device_id)).one_or_none()
+def _known(conn: Connection, permit: Permit, device_id: int) -> Row[Any]:
+    row = conn.execute(
+        select(devices).where(devices.c.id == device_id, permit.on_nodes(devices.c.node))
+    ).one_or_none()
     if row is None:
         raise not_found("device", device_id)
     return row

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from controller.api.text import Flag, StrictRequest, Whole
+from controller.api.text import Flag, StrictRequest
 from shared.enrolment import MAX_PEM_CHARACTERS, MAX_TOKEN_TEXT
 
 _NAME = r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
@@ -70,5 +70,5 @@ class Renew(StrictRequest):
     certificate: Annotated[Pem, Field(description="The node's certificate, PEM")]
     request: Annotated[Pem, Field(description="PKCS #10, PEM, by the new key")]
     nonce: Annotated[Base64, Field(description="Of the challenge, as it was given")]
-    issued_ms: Annotated[Whole, Field(ge=0, lt=2**52, description="Of the challenge")]
+    issued_ms: Annotated[int, Field(ge=0, lt=2**52, description="Of the challenge")]
     proof: Annotated[Base64, Field(description="The current key's signature, DER in base64")]

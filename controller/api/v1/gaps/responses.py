@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 from sqlalchemy import Row
 
-from shared.time import from_ms
+from controller.api.times import told_by_node
 
 
 class Gap(BaseModel):
@@ -32,8 +32,8 @@ class Gap(BaseModel):
             stream=str(row.stream),
             first=row.first,
             last=row.last,
-            start=from_ms(row.from_ms),
-            end=from_ms(row.to_ms),
+            start=told_by_node(row.from_ms),
+            end=told_by_node(row.to_ms),
             width_ms=row.width_ms,
             reason=row.reason,
             problem=row.problem,

@@ -3,10 +3,12 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 from sqlalchemy import Connection, insert, select, update
 
-from controller.api.context import ActorDep, Context, ContextDep
+from controller.access.permissions import Permission
+from controller.api.context import Context, ContextDep
+from controller.api.guard import Needs, Permit
 from controller.api.idempotency import Attempt, BodyDigest, IdempotencyKey, Made, once
 from controller.api.paging import Cursor, Limit, Page, decode_cursor, page
 from controller.api.preconditions import IfMatch, changed, etag, expected_version
@@ -20,11 +22,15 @@ from shared.time import to_ms
 
 router = APIRouter(prefix="/legal-holds", tags=["retention"])
 
+HoldReader = Annotated[Permit, Depends(Needs(Permission.HOLDS_READ))]
+HoldChanger = Annotated[Permit, Depends(Needs(Permission.HOLDS_CHANGE))]
 HoldId = Annotated[int, Path(ge=1, lt=2**63)]
 
 
 @router.get("", summary="Legal holds, newest first")
-def list_holds(context: ContextDep, limit: Limit = 50, cursor: Cursor = None) -> Page[Hold]:
+def list_holds(
+    context: ContextDep, _permit: HoldReader, limit: Limit = 50, cursor: Cursor = None
+) -> Page[Hold]:
     """Every hold, released ones too."""
     after = decode_cursor(cursor, int)
     query = select(legal_holds).order_by(legal_holds.c.id.desc()).limit(limit + 1)
@@ -43,17 +49,17 @@ def list_holds(context: ContextDep, limit: Limit = 50, cursor: Cursor = None) ->
 )
 def create_hold(
     context: ContextDep,
-    actor: ActorDep,
+    permit: HoldChanger,
     new: NewHold,
     request: Request,
     key: IdempotencyKey,
     digest: BodyDigest,
 ) -> Response:
     """Puts data under a hold."""
-    attempt = Attempt(actor, key, request.method, request.url.path, digest)
+    attempt = Attempt(permit.actor, key, request.method, request.url.path, digest)
     with context.storage.write() as conn:
         return once(
-            conn, attempt, context.clock.now_ms(), lambda: _create(context, conn, actor, new)
+            conn, attempt, context.clock.now_ms(), lambda: _create(context, conn, permit.actor, new)
         )
 
 
@@ -94,7 +100,9 @@ def _create(context: Context, conn: Connection, actor: str, new: NewHold) -> Mad
 
 
 @router.get("/{hold_id}", responses=documented(HTTPStatus.NOT_FOUND))
-def read_hold(context: ContextDep, hold_id: HoldId, response: Response) -> Hold:
+def read_hold(
+    context: ContextDep, _permit: HoldReader, hold_id: HoldId, response: Response
+) -> Hold:
     """One hold, with its ETag."""
     with context.storage.read() as conn:
         row = conn.execute(select(legal_holds).where(legal_holds.c.id == hold_id)).one_or_none()
@@ -115,7 +123,7 @@ def read_hold(context: ContextDep, hold_id: HoldId, response: Response) -> Hold:
 )
 def release_hold(
     context: ContextDep,
-    actor: ActorDep,
+    permit: HoldChanger,
     hold_id: HoldId,
     change: HoldChange,
     response: Response,
@@ -141,7 +149,12 @@ def release_hold(
         if row is None:
             raise changed()
         queue_leaf(
-            conn, kind="hold.released", actor=actor, subject=str(hold_id), data={}, now_ms=now_ms
+            conn,
+            kind="hold.released",
+            actor=permit.actor,
+            subject=str(hold_id),
+            data={},
+            now_ms=now_ms,
         )
     response.headers["ETag"] = etag(row.version)
     return Hold.of(row)

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 from sqlalchemy import Row
 
-from shared.time import from_ms
+from controller.api.times import told_by_node
 
 
 class Node(BaseModel):
@@ -47,7 +47,7 @@ class Node(BaseModel):
 
 
 def _time(time_ms: int | None) -> datetime | None:
-    return None if time_ms is None else from_ms(time_ms)
+    return None if time_ms is None else told_by_node(time_ms)
 
 
 def _text(number: int | None) -> str | None:

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from sqlalchemy import Connection, Row, select
 
 from controller.api.context import ContextDep
+from controller.api.guard import Permit
 from controller.api.problems import documented, not_found
 from controller.api.times import From, To, span_ms
 from controller.api.v1.alarms.responses import Alarm
@@ -18,7 +19,7 @@ from controller.api.v1.sites.responses import (
     SiteNow,
     SitePower,
 )
-from controller.api.v1.sites.routes import SiteId
+from controller.api.v1.sites.routes import SiteId, SiteReader
 from controller.fleet.readings import Span, latest, rolled
 from controller.storage.tables import alarms, devices, nodes, sites
 from shared.errors import BadInputError
@@ -36,11 +37,11 @@ _NOT_FOUND = documented(HTTPStatus.NOT_FOUND)
 
 
 @router.get("/{site_id}/overview", responses=_NOT_FOUND)
-def read_overview(context: ContextDep, site_id: SiteId) -> SiteNow:
+def read_overview(context: ContextDep, permit: SiteReader, site_id: SiteId) -> SiteNow:
     """The site and each of its devices, as last read."""
     now_ms = context.clock.now_ms()
     with context.storage.read() as conn:
-        rows = _devices(conn, site_id)
+        rows = _devices(conn, permit, site_id)
         readings = latest(conn, context.meanings, [row.id for row in rows])
     whole = [readings[row.id] for row in rows if row.kind == SITE_KIND and row.id in readings]
     shown = [DeviceNow.of(row, readings.get(row.id)) for row in rows if row.kind != SITE_KIND]
@@ -49,7 +50,7 @@ def read_overview(context: ContextDep, site_id: SiteId) -> SiteNow:
 
 @router.get("/{site_id}/power", responses=_NOT_FOUND)
 def read_power(
-    context: ContextDep, site_id: SiteId, start: From = None, end: To = None
+    context: ContextDep, permit: SiteReader, site_id: SiteId, start: From = None, end: To = None
 ) -> SitePower:
     """The site's power and the price over time (the last day by default), as means over buckets
     wide enough to make at most 2,000 points."""
@@ -61,7 +62,7 @@ def read_power(
         from_ms_ = max(0, to_ms - _DAY_MS)
     width_ms = _width_ms(to_ms - from_ms_)
     with context.storage.read() as conn:
-        ids = [row.id for row in _devices(conn, site_id) if row.kind == SITE_KIND]
+        ids = [row.id for row in _devices(conn, permit, site_id) if row.kind == SITE_KIND]
         names = ("power_w", PRICE_METRIC)
         buckets = rolled(conn, ids, Span(from_ms_, to_ms), width_ms, names) if ids else []
     points: dict[int, PowerPoint] = {}
@@ -72,10 +73,10 @@ def read_power(
 
 
 @router.get("/{site_id}/alarms", responses=_NOT_FOUND)
-def read_alarms(context: ContextDep, site_id: SiteId) -> list[Alarm]:
+def read_alarms(context: ContextDep, permit: SiteReader, site_id: SiteId) -> list[Alarm]:
     """Alarms that are raised now, the newest 100."""
     with context.storage.read() as conn:
-        _require(conn, site_id)
+        _require(conn, permit, site_id)
         rows = conn.execute(
             select(alarms)
             .where(
@@ -95,13 +96,14 @@ def _width_ms(span: int) -> int:
     raise BadInputError("query.from", "too long a span", f"at most {_MOST_POINTS} days")
 
 
-def _require(conn: Connection, site_id: str) -> None:
-    if conn.execute(select(sites.c.id).where(sites.c.id == site_id)).one_or_none() is None:
+def _require(conn: Connection, permit: Permit, site_id: str) -> None:
+    known = select(sites.c.id).where(sites.c.id == site_id, permit.on_sites(sites.c.id))
+    if conn.execute(known).one_or_none() is None:
         raise not_found("site", site_id)
 
 
-def _devices(conn: Connection, site_id: str) -> Sequence[Row[Any]]:
-    _require(conn, site_id)
+def _devices(conn: Connection, permit: Permit, site_id: str) -> Sequence[Row[Any]]:
+    _require(conn, permit, site_id)
     return conn.execute(
         select(devices)
         .join(nodes, nodes.c.name == devices.c.node)

@@ -1,11 +1,11 @@
 """What clients send about sites."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from controller.api.text import StrictRequest
 
 
-class SiteChange(BaseModel):
+class SiteChange(StrictRequest):
     """An update of a site."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = Field(min_length=1, max_length=200)

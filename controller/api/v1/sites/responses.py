@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 from sqlalchemy import Row
 
+from controller.api.times import told_by_node
 from controller.fleet.readings import Reading, RolledBucket
 from shared.time import from_ms
 
@@ -70,7 +71,7 @@ class DeviceNow(BaseModel):
             power_w=number_of(reading, "power_w"),
             power_source=text_of(reading, "power_source"),
             hashrate_ths=number_of(reading, "hashrate_ths"),
-            time=None if reading is None else from_ms(reading.time_ms),
+            time=None if reading is None else told_by_node(reading.time_ms),
         )
 
 
@@ -112,7 +113,7 @@ class PowerPoint(BaseModel):
     @classmethod
     def at(cls, start_ms: int) -> "PowerPoint":
         """A point that knows nothing yet."""
-        return cls(time=from_ms(start_ms))
+        return cls(time=told_by_node(start_ms))
 
     def add(self, bucket: RolledBucket) -> None:
         """Adds a node's part: powers add up, prices are the market's."""

@@ -3,10 +3,12 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Depends, Path, Response
 from sqlalchemy import select, update
 
-from controller.api.context import ActorDep, ContextDep
+from controller.access.permissions import Permission
+from controller.api.context import ContextDep
+from controller.api.guard import Needs, Permit
 from controller.api.paging import Cursor, Limit, Page, decode_cursor, page
 from controller.api.preconditions import IfMatch, changed, etag, expected_version
 from controller.api.problems import documented, not_found
@@ -17,14 +19,19 @@ from controller.storage.tables import sites
 
 router = APIRouter(prefix="/sites", tags=["sites"])
 
+SiteReader = Annotated[Permit, Depends(Needs(Permission.FLEET_READ))]
+SiteChanger = Annotated[Permit, Depends(Needs(Permission.FLEET_CHANGE))]
 SiteId = Annotated[str, Path(max_length=63)]
 
 
 @router.get("", summary="Sites by id")
-def list_sites(context: ContextDep, limit: Limit = 50, cursor: Cursor = None) -> Page[Site]:
+def list_sites(
+    context: ContextDep, permit: SiteReader, limit: Limit = 50, cursor: Cursor = None
+) -> Page[Site]:
     """Every site, in the order of their ids."""
     after = decode_cursor(cursor, str)
     query = select(sites).order_by(sites.c.id).limit(limit + 1)
+    query = query.where(permit.on_sites(sites.c.id))
     if after is not None:
         query = query.where(sites.c.id > after[0])
     with context.storage.read() as conn:
@@ -33,10 +40,12 @@ def list_sites(context: ContextDep, limit: Limit = 50, cursor: Cursor = None) ->
 
 
 @router.get("/{site_id}", responses=documented(HTTPStatus.NOT_FOUND))
-def read_site(context: ContextDep, site_id: SiteId, response: Response) -> Site:
+def read_site(context: ContextDep, permit: SiteReader, site_id: SiteId, response: Response) -> Site:
     """One site, with its ETag."""
     with context.storage.read() as conn:
-        row = conn.execute(select(sites).where(sites.c.id == site_id)).one_or_none()
+        row = conn.execute(
+            select(sites).where(sites.c.id == site_id, permit.on_sites(sites.c.id))
+        ).one_or_none()
     if row is None:
         raise not_found("site", site_id)
     response.headers["ETag"] = etag(row.version)
@@ -51,7 +60,7 @@ def read_site(context: ContextDep, site_id: SiteId, response: Response) -> Site:
 )
 def change_site(
     context: ContextDep,
-    actor: ActorDep,
+    permit: SiteChanger,
     site_id: SiteId,
     change: SiteChange,
     response: Response,
@@ -60,7 +69,8 @@ def change_site(
     """Renames a site, if it is still as the client saw it."""
     version = expected_version(if_match)
     with context.storage.write() as conn:
-        if conn.execute(select(sites.c.id).where(sites.c.id == site_id)).one_or_none() is None:
+        known = select(sites.c.id).where(sites.c.id == site_id, permit.on_sites(sites.c.id))
+        if conn.execute(known).one_or_none() is None:
             raise not_found("site", site_id)
         row = conn.execute(
             update(sites)
@@ -73,7 +83,7 @@ def change_site(
         queue_leaf(
             conn,
             kind="site.changed",
-            actor=actor,
+            actor=permit.actor,
             subject=site_id,
             data={"name": change.name, "version": row.version},
             now_ms=context.clock.now_ms(),

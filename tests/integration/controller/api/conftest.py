@@ -12,14 +12,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from controller.access.tokens import BearerToken
 from controller.api import problems
 from controller.api.context import Context
+from controller.api.cookies import SessionCookies
 from controller.api.v1 import router
 from controller.fleet.commands import CommandDesk, CommandSigner
 from controller.fleet.meaning import Meanings
 from controller.live import LiveFeed
 from controller.storage.engine import Storage
+from tests.accounts import access_with_token
 from tests.fleets import NOW_MS, TOKEN, Fleet, enter_fleet
 
 SIGNER = CommandSigner(Ed25519PrivateKey.from_private_bytes(bytes(32)), b"key-1")
@@ -60,10 +61,11 @@ def application(storage: Storage, clock: StoppedClock) -> FastAPI:
     application = FastAPI(lifespan=lifespan)
     problems.install(application)
     application.include_router(router)
+    application.add_middleware(SessionCookies)
     application.state.context = Context(
         storage=storage,
         clock=clock,
-        token=BearerToken(TOKEN.encode()),
+        access=access_with_token(storage, clock),
         desk=CommandDesk(clock, SIGNER),
         wake=lambda: None,
         live=live,

@@ -3,12 +3,23 @@
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import insert
 
 from controller.storage import tables
 from controller.storage.engine import Storage
-from tests.fleets import NOW_MS, TELEMETRY, Fleet, add_events, add_rollups, add_snapshots
+from tests.databases import counted_queries
+from tests.fleets import (
+    NOW_MS,
+    TELEMETRY,
+    TOKEN,
+    Fleet,
+    add_events,
+    add_miners,
+    add_rollups,
+    add_snapshots,
+)
 
 API = "/api/v1"
 
@@ -135,6 +146,23 @@ def test_the_overview_shows_the_site_and_its_devices(
     assert (miner["state"], miner["power_w"], miner["hashrate_ths"]) == ("mining", 3_000.0, 100.0)
 
 
+def test_the_overview_takes_as_many_queries_however_many_devices_there_are(
+    application: FastAPI, storage: Storage, fleet: Fleet
+) -> None:
+    """Without the live feed, which would ask meanwhile."""
+    client = TestClient(application, headers={"Authorization": f"Bearer {TOKEN}"})
+    add_snapshots(storage, fleet, 1)
+    client.get(f"{API}/sites/site-a/overview")  # meanings are read once and kept
+    with counted_queries(storage) as few:
+        assert len(client.get(f"{API}/sites/site-a/overview").json()["devices"]) == 2
+    add_miners(storage, 60)
+    with counted_queries(storage) as many:
+        shown = client.get(f"{API}/sites/site-a/overview").json()["devices"]
+    assert len(shown) == 62
+    assert sum(device["power_w"] == 1_000.0 for device in shown) == 60
+    assert len(many) == len(few)
+
+
 def test_power_is_shown_against_price(client: TestClient, storage: Storage, fleet: Fleet) -> None:
     add_rollups(storage, fleet.whole, "power_w", [80_000.0, None, 70_000.0])
     window = {"from": "2024-05-08T12:00:00Z", "to": "2024-05-08T13:00:00Z"}
@@ -157,6 +185,41 @@ def test_events_are_listed_newest_first_and_filtered(
     assert follow(client, "/events", site="elsewhere") == []
     one = client.get(f"{API}/events/{told[0]['id']}").json()
     assert one == told[0]
+
+
+def test_an_event_that_could_not_be_read_is_shown_as_it_came(
+    client: TestClient, storage: Storage, fleet: Fleet
+) -> None:
+    add_events(storage, 2)
+    with storage.write() as conn:
+        conn.execute(
+            insert(tables.events).values(
+                node="a-01",
+                kind="malformed",
+                severity="warning",
+                time_ms=NOW_MS,
+                received_ms=NOW_MS,
+                body=b"\xff\x01",
+            )
+        )
+    (shown,) = follow(client, "/events", kind="malformed")
+    assert shown["data"]["body"] == "ff01"
+    assert shown["data"]["problem"]
+    assert len(follow(client, "/events")) == 3
+
+
+def test_a_node_that_gives_a_time_beyond_the_calendar_spoils_no_list(
+    client: TestClient, storage: Storage, fleet: Fleet
+) -> None:
+    add_events(storage, 2)
+    add_snapshots(storage, fleet, 1, start_ms=2**61)
+    with storage.write() as conn:
+        conn.execute(tables.events.update().values(time_ms=2**61))
+    assert {event["time"][:4] for event in follow(client, "/events")} == {"9999"}
+    overview = client.get(f"{API}/sites/site-a/overview")
+    assert {device["time"][:4] for device in overview.json()["devices"]} == {"9999"}
+    latest = client.get(f"{API}/devices/{fleet.miner}/latest")
+    assert latest.json()["time"].startswith("9999-12-31T23:59:59.999")
 
 
 def test_raised_alarms_are_told_from_lowered_ones(
@@ -188,7 +251,7 @@ def test_raised_alarms_are_told_from_lowered_ones(
         ("/sites", {"cursor": "!"}, "query.cursor"),
         ("/events", {"from": "2024-05-08T12:00:00"}, "query.from"),
         ("/events", {"kind": "rumour"}, "query.kind"),
-        ("/events", {"from": "2024-05-09T00:00:00Z", "to": "2024-05-08T00:00:00Z"}, "query.to"),
+        ("/events", {"to": "0.5"}, "query.to"),
         ("/devices/0", {}, "path.device_id"),
         ("/devices/1/rollups", {"resolution": "7m"}, "query.resolution"),
     ],
@@ -198,4 +261,19 @@ def test_a_bad_query_is_refused_by_field(
 ) -> None:
     answer = client.get(f"{API}{path}", params=query)
     assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == field
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({"cursor": "AAAA"}, "query.cursor"),
+        ({"from": "2024-05-09T00:00:00Z", "to": "2024-05-08T00:00:00Z"}, "query.to"),
+    ],
+)
+def test_a_query_that_fits_its_form_and_means_nothing_is_a_conflict(
+    client: TestClient, query: dict[str, str], field: str
+) -> None:
+    answer = client.get(f"{API}/events", params=query)
+    assert answer.status_code == 409
     assert answer.json()["errors"][0]["field"] == field

@@ -6,11 +6,16 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
+from controller.access import permissions
 from controller.app import Role, create_app
-from controller.config import ControllerConfig, DatabaseConfig, HttpConfig
+from controller.clock import SystemClock
+from controller.config import AccessConfig, ControllerConfig, DatabaseConfig, HttpConfig
 from controller.storage.engine import Storage
 from controller.storage.migrate import migrate
+from tests.accounts import PASSWORD, enter_account
 from tests.fleets import TOKEN
+
+PERSON = "ada"
 
 
 @pytest.fixture
@@ -19,11 +24,15 @@ def config(tmp_path: Path) -> ControllerConfig:
     url = f"sqlite:///{tmp_path / 'controller.db'}"
     storage = Storage(url)
     migrate(storage)
+    grants = [permissions.Grant(role, permissions.COMPANY) for role in permissions.Role]
+    enter_account(storage, SystemClock(), PERSON, grants, password=PASSWORD)
     storage.close()
     token_file = tmp_path / "token"
     token_file.write_text(f"{TOKEN}\n")
     return ControllerConfig(
-        database=DatabaseConfig(url=url), http=HttpConfig(token_file=token_file)
+        database=DatabaseConfig(url=url),
+        http=HttpConfig(token_file=token_file),
+        access=AccessConfig(second_factor="when_enrolled"),
     )
 
 

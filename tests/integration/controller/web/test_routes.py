@@ -2,79 +2,94 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
-from controller.access.sessions import COOKIE, seal
-from controller.access.tokens import BearerToken
 from controller.app import Role, create_app
-from controller.config import ControllerConfig, WebConfig
+from controller.config import AccessConfig, ControllerConfig, WebConfig
 from controller.web.policy import HEADERS
 from controller.web.routes import VENDOR_FILES
 from shared.errors import BadInputError
-from tests.fleets import TOKEN
+from tests.accounts import PASSWORD
+from tests.integration.controller.web.conftest import PERSON
+
+HEADERS_OF_OUR_PAGE = {"Origin": "http://testserver"}
 
 
-def sign_in(client: TestClient, token: str) -> int:
-    return client.post("/sign-in", data={"token": token}).status_code
+def sign_in(client: TestClient, password: str) -> Any:
+    body = {"name": PERSON, "password": password}
+    return client.post("/api/v1/sessions", json=body, headers=HEADERS_OF_OUR_PAGE)
 
 
 def test_a_stranger_is_sent_to_sign_in(client: TestClient) -> None:
-    answer = client.get("/")
-    assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
+    for path in ("/", "/account", "/users"):
+        answer = client.get(path)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
     assert client.get("/api/v1/sites").status_code == 401
 
 
-def test_the_token_opens_the_page_and_is_not_kept(client: TestClient) -> None:
-    answer = client.post("/sign-in", data={"token": f" {TOKEN} "})
-    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+def test_the_password_opens_the_page_and_is_not_kept(client: TestClient) -> None:
+    answer = sign_in(client, PASSWORD)
+    assert answer.status_code == 201
     cookie = answer.headers["set-cookie"]
-    assert TOKEN not in cookie
-    assert {"httponly", "samesite=strict"} <= {part.strip().lower() for part in cookie.split(";")}
+    assert PASSWORD not in cookie
+    assert {"httponly", "samesite=strict", "path=/"} <= {
+        part.strip().lower() for part in cookie.split(";")
+    }
     assert client.get("/").status_code == 200
     assert client.get("/api/v1/sites").json()["items"] == []
 
 
-@pytest.mark.parametrize("token", ["wrong", TOKEN[:-1], TOKEN + "t", "é" * 40])
-def test_another_token_is_refused_and_opens_nothing(client: TestClient, token: str) -> None:
-    assert sign_in(client, token) == 403
-    assert COOKIE not in client.cookies
+@pytest.mark.parametrize("password", ["wrong", PASSWORD[:-1], PASSWORD + "t", "é" * 40, ""])
+def test_another_password_is_refused_and_opens_nothing(client: TestClient, password: str) -> None:
+    assert sign_in(client, password).status_code == 401
+    assert not client.cookies
     assert client.get("/").status_code == 303
 
 
-@pytest.mark.parametrize("form", [{}, {"token": "t" * 513}])
-def test_a_form_that_is_none_is_refused_as_one(client: TestClient, form: dict[str, str]) -> None:
-    answer = client.post("/sign-in", data=form)
+@pytest.mark.parametrize("body", [{}, {"name": "x", "password": "t" * 513}, {"name": 1}])
+def test_a_body_that_is_none_is_refused_as_one(client: TestClient, body: dict[str, Any]) -> None:
+    answer = client.post("/api/v1/sessions", json=body, headers=HEADERS_OF_OUR_PAGE)
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
-    assert "token" in answer.text
+    assert "password" in answer.text
 
 
 def test_signing_out_ends_the_session(client: TestClient) -> None:
-    assert sign_in(client, TOKEN) == 303
-    answer = client.post("/sign-out")
-    assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
+    csrf = sign_in(client, PASSWORD).json()["csrf"]
+    kept = client.cookies["bes_session"]
+    headers = {**HEADERS_OF_OUR_PAGE, "X-CSRF-Token": csrf}
+    assert client.delete("/api/v1/sessions/current", headers=headers).status_code == 204
+    client.cookies.set("bes_session", kept)
     assert client.get("/").status_code == 303
-
-
-def test_a_session_that_has_run_out_opens_nothing(client: TestClient) -> None:
-    client.cookies.set(COOKIE, seal(BearerToken(TOKEN.encode()), 0))
-    assert client.get("/").status_code == 303
-    assert client.get("/api/v1/sites").status_code == 401
 
 
 def test_the_pages_name_only_files_that_this_host_serves(client: TestClient) -> None:
     shown = client.get("/sign-in").text
-    assert sign_in(client, TOKEN) == 303
-    shown += client.get("/").text
+    assert sign_in(client, PASSWORD).status_code == 201
+    pages = {"/", "/account", "/users", "/approvals", "/security", "/sign-in"}
+    shown += "".join(client.get(page).text for page in sorted(pages))
     named = set(re.findall(r'(?:src|href|action)="([^"]*)"', shown))
     assert {f"/vendor/{name}" for name in VENDOR_FILES} <= named
-    for path in named - {"/sign-in", "/sign-out"}:
+    for path in named - pages:
         assert path.startswith("/")
         answer = client.get(path)
         assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-cache"), path
     assert not re.search(r"<style|\sstyle=|\son[a-z]+=|<script(?![^>]*\ssrc=)", shown)
+
+
+def test_an_account_without_a_second_factor_first_sets_one_up(
+    config: ControllerConfig,
+) -> None:
+    strict = config.model_copy(update={"access": AccessConfig()})
+    with TestClient(create_app(strict, Role.API), follow_redirects=False) as client:
+        assert sign_in(client, PASSWORD).json()["stage"] == "enrolling"
+        answer = client.get("/")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/account")
+        assert client.get("/account").status_code == 200
+        assert client.get("/api/v1/sites").status_code == 403
 
 
 @pytest.mark.parametrize(

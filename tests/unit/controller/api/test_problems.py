@@ -37,7 +37,7 @@ def _broken() -> None:
     ("path", "status", "detail"),
     [
         ("/refused", 409, "somebody was faster"),
-        ("/bad", 422, "body.action: 'fly' (allowed: reboot, setpoint)"),
+        ("/bad", 409, "body.action: 'fly' (allowed: reboot, setpoint)"),
         ("/typed/x", 422, "the request breaks its contract"),
         ("/absent", 404, "Not Found"),
         ("/broken", 500, "an unexpected error; it has been logged"),

@@ -8,6 +8,7 @@ import pytest
 
 from agent.config import AgentConfig
 from controller.config import ControllerConfig
+from tests.attacks import table as attacks
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
@@ -42,3 +43,7 @@ def test_the_commands_of_readme_are_targets_of_the_makefile() -> None:
     targets = re.findall(r"^    make (\w+)", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
     assert set(targets) == {"demo", "test"}
     assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
+
+
+def test_the_page_of_attacks_is_that_of_the_tests() -> None:
+    assert (ROOT / "docs" / "attacks.md").read_text("utf-8") == attacks.page()

@@ -18,6 +18,8 @@ PLUGIN = "mosquitto_dynamic_security.so"
 _PLUGIN_PLACES = ("/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib")
 LOG_MIB = 64
 LOGS_KEPT = 3
+LOG_READERS = "adm"
+"""Debian's group of those who read logs; the controller's unit is in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,11 @@ def _own(plan: SitePlan) -> None:
     if os.geteuid() != 0:
         return
     user = plan.broker.user
+    log = plan.broker.log_file
+    if log is not None and not log.exists():  # as after each rotation: the controller reads it
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.touch(0o640)
+        shutil.chown(log, user, LOG_READERS)
     plan.broker.folder.mkdir(parents=True, exist_ok=True)
     for path in (
         plan.broker.folder,
@@ -167,7 +174,7 @@ def _logrotate(plan: SitePlan) -> str:
     missingok
     notifempty
     nocompress
-    create 0640 {plan.broker.user} adm
+    create 0640 {plan.broker.user} {LOG_READERS}
     postrotate
         /bin/systemctl kill --signal=HUP mosquitto.service
     endscript

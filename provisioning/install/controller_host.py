@@ -26,6 +26,8 @@ from provisioning.ca.files import replace_file
 CREDENTIALS = Path("/run/credentials/bes-controller.service")
 """Where systemd puts what bes-controller.service loads (systemd.exec(5), LoadCredential=)."""
 DATA = Path("/var/lib/bes")
+BROKER_LOG = Path("/var/log/mosquitto/bes.log")
+"""Where `bes provision broker` has the broker write its log."""
 CLIENT_NAME = "controller"
 
 
@@ -75,6 +77,7 @@ def configuration(plan: HostPlan) -> dict[str, Any]:
             "broker_host": plan.broker_host,
             "broker_port": plan.broker_port,
         },
+        "security": {"broker_log_file": str(BROKER_LOG)} if plan.with_broker else {},
         "web": {"vendor_dir": "/opt/bes/current/web/uplot"},
     }
 

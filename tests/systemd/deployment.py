@@ -18,6 +18,11 @@ rows = conn.execute("SELECT s.node, count(*), min(t.seq), max(t.seq) FROM teleme
                     "JOIN streams s ON s.id = t.stream GROUP BY s.id").fetchall()
 print(json.dumps(rows))
 """
+_EVENTS = """
+import json, sqlite3
+conn = sqlite3.connect("file:/var/lib/bes/controller/controller.sqlite?mode=ro", uri=True)
+print(json.dumps([kind for (kind,) in conn.execute("SELECT kind FROM security_events")]))
+"""
 _ACCEPTED = """
 import json, sqlite3
 found = {}
@@ -58,6 +63,12 @@ class Deployment:
 
     def set_up(self) -> None:
         """Authority, controller, broker, both agents."""
+        self.set_up_controller()
+        for role in NODES:
+            self.enrol(role)
+
+    def set_up_controller(self) -> None:
+        """Authority, controller, broker."""
         run = self.machine.run
         run("umask 077; mkdir /root/ca; printf 'a passphrase that only tests use' > /root/ca/words")
         asked = self.install_controller(ok=False)
@@ -78,8 +89,6 @@ class Deployment:
             f"--ca-certificate /root/ca/chain.pem --ca-fingerprint {_fingerprint(made.output)}"
         )
         self.install_controller(carried)
-        for role in NODES:
-            self.enrol(role)
 
     def enrol(self, role: str) -> None:
         """`bes node new`, and what it prints is done on the host."""
@@ -88,11 +97,16 @@ class Deployment:
         printed = self.machine.run(
             f"bes node {access} new {NODES[role]} --site site-a --role {role} 2>/dev/null"
         ).output
+        token, fingerprint = self.told(printed)
+        arguments = f"--role {role} --url {URL} --ca-fingerprint {fingerprint} --token-stdin"
+        self.agent_script(arguments, token)
+
+    def told(self, printed: str) -> tuple[str, str]:
+        """The token and the root's fingerprint of what `bes node new` printed."""
         told = re.search(r"printf '%s' (\S+) \| .* --ca-fingerprint (\S+) ", printed)
         if told is None:
             raise MachineError(f"bes node new printed:\n{printed}")
-        arguments = f"--role {role} --url {URL} --ca-fingerprint {told[2]} --token-stdin"
-        self.agent_script(arguments, told[1])
+        return told[1], told[2]
 
     def committed(self) -> dict[str, Committed]:
         """The controller's telemetry by node."""
@@ -103,6 +117,12 @@ class Deployment:
         """The highest number that each agent has allotted to a telemetry row."""
         found = self.machine.run(f"{_PYTHON} -I -", f"ROLES = {NODES!r}\n{_ACCEPTED}").output
         return {str(node): int(seq) for node, seq in json.loads(found).items()}
+
+    def security_events(self) -> list[str]:
+        """The kinds of the controller's security events."""
+        return [
+            str(kind) for kind in json.loads(self.machine.run(f"{_PYTHON} -I -", _EVENTS).output)
+        ]
 
     def has_all_of(self, accepted: dict[str, int]) -> bool:
         """Whether every row up to these numbers is committed, each once."""

@@ -12,6 +12,16 @@ from tests.systemd.machines import Machine, machine
 NEWER, BROKEN = "900.1.0", "900.2.0"
 _BREAKS_THE_AGENT = '\nraise RuntimeError("this version is broken on purpose")\n'
 _WATCHDOG_PATIENCE_S = 150.0
+_KNOCK = """
+import socket, ssl
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+with context.wrap_socket(socket.create_connection(("127.0.0.1", 8883), 30)) as link:
+    try:
+        link.recv(1)
+    except ssl.SSLError as error:
+        print("refused:", error)
+"""
 
 
 @contextmanager
@@ -47,6 +57,15 @@ def installing_again_changes_nothing(deployed: Deployment) -> None:
         assert ran.output.strip().endswith("nothing to change"), ran.output
         assert len(ran.output.strip().splitlines()) == 1, ran.output
     assert [deployed.machine.main_pid(unit) for unit in SERVICES] == pids
+
+
+def refused_clients_are_told(deployed: Deployment) -> None:
+    """Somebody without a certificate knocks at the broker: a security event, from its log."""
+    knocked = deployed.machine.run("/opt/bes/current/bin/python -I -", _KNOCK).output
+    assert "refused" in knocked
+    deployed.machine.wait_for(
+        lambda: "certificate_refused" in deployed.security_events(), "the event", 60.0
+    )
 
 
 def upkeep_runs(deployed: Deployment) -> None:
@@ -157,6 +176,7 @@ def _version(booted: Machine) -> str:
 STEPS = (
     telemetry_is_committed,
     installing_again_changes_nothing,
+    refused_clients_are_told,
     upkeep_runs,
     other_instances_files_are_out_of_reach,
     what_is_killed_comes_back,

@@ -217,6 +217,7 @@ def served(app: FastAPI, files: tuple[Path, Path]) -> Iterator[str]:
     server = uvicorn.Server(
         uvicorn.Config(
             app,
+            log_config=None,
             host=HOST,
             port=0,
             log_level="warning",

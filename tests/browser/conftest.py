@@ -58,6 +58,7 @@ class Served:
         server = uvicorn.Server(
             uvicorn.Config(
                 application,
+                log_config=None,
                 host="127.0.0.1",
                 port=self.port,
                 log_level="warning",

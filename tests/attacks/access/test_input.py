@@ -133,6 +133,7 @@ def listener(tmp_path: Path) -> Iterator[int]:
     server = uvicorn.Server(
         uvicorn.Config(
             create_app(config, ProcessRole.API),
+            log_config=None,
             host="127.0.0.1",
             port=0,
             log_level="warning",

@@ -77,7 +77,9 @@ def application(storage: Storage, clock: StoppedClock) -> FastAPI:
 @pytest.fixture
 def served(application: FastAPI) -> Iterator[str]:
     """The interface behind a real server: its host and port."""
-    config = uvicorn.Config(application, host="127.0.0.1", port=0, log_level="warning")
+    config = uvicorn.Config(
+        application, host="127.0.0.1", port=0, log_level="warning", log_config=None
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -64,9 +64,19 @@ async function next() {
   return page.items.map(card);
 }
 
-async function show() {
+function isWriting() {
+  return [...document.querySelectorAll("#events input")].some((input) => input.value);
+}
+
+async function show(unasked = false) {
+  const before = cursor;
   cursor = null;
   const cards = await next();
+  if (unasked && isWriting()) { // begun while the news was on its way
+    cursor = before;
+    byId("more").hidden = cursor === null;
+    return;
+  }
   const none = element("li", { text: shown === "open" ? "Nothing is open." : "Nothing was noticed.", className: "hint" });
   byId("events").replaceChildren(...(cards.length ? cards : [none]));
 }
@@ -90,8 +100,7 @@ function listen(afterMs = 1_000) {
   socket.addEventListener("open", () => { next_ = 1_000; });
   socket.addEventListener("message", (message) => {
     const told = JSON.parse(message.data).changes.some((change) => change.kind === "security");
-    const writing = [...document.querySelectorAll("#events input")].some((input) => input.value);
-    if (told && !writing && !document.hidden) attempt(show);
+    if (told && !isWriting() && !document.hidden) attempt(() => show(true));
   });
   socket.addEventListener("close", () => setTimeout(() => listen(Math.min(30_000, next_ * 2)), next_));
 }

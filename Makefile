@@ -4,15 +4,17 @@
 BIN := .venv/bin
 # One seed per commit: a failure is repeated by running the same commit again.
 SEED := $(shell printf '%d' 0x$$(git rev-parse --short=7 HEAD 2>/dev/null || echo 1))
+# Two processes, each with a file at a time: much of the suite waits for clocks and other programs.
+PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --hypothesis-seed=$(SEED)
 
 demo: setup-demo
 	$(BIN)/bes demo $(ARGS)
 
 test: setup-test
-	$(BIN)/pytest -m "not soak" --hypothesis-seed=$(SEED) $(ARGS)
+	$(PYTEST) -m "not soak" $(ARGS)
 
 soak: setup-test
-	$(BIN)/pytest -m soak --hypothesis-seed=$(SEED) $(ARGS)
+	$(PYTEST) -m soak $(ARGS)
 
 lint: setup-test
 	$(BIN)/ruff format --check .

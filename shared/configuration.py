@@ -9,6 +9,7 @@ Each process reads its own file, at most `MAX_FILE_BYTES` and one more, and give
 """
 
 import json
+import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from shared.errors import BadInputError
 PREFIX = "BES__"
 MAX_FILE_BYTES = 4 * 1024 * 1024
 _MAX_VALUE_CHARS = 65_536
+_PASSWORD = re.compile(r"(?<=:)[^:/@]+(?=@)")
+"""Of a URL; what is between a colon and an @ is not shown anywhere."""
 _MAX_SHOWN_CHARS = 500
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -177,7 +180,8 @@ def _problems(
             yield ConfigProblem(key, "missing (allowed: a value must be given)")
         else:
             told = item["msg"].removeprefix("Value error, ")
-            given = "" if isinstance(item["input"], dict | list) else f", not {item['input']!r}"
+            shown = _PASSWORD.sub("***", repr(item["input"]))
+            given = "" if isinstance(item["input"], dict | list) else f", not {shown}"
             yield ConfigProblem(key, f"{told}{given}"[:_MAX_SHOWN_CHARS])
 
 

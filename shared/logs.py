@@ -21,7 +21,6 @@ from shared.secret import HIDDEN, Secret
 
 TRACE = re.compile(r"[0-9a-f]{32}")
 """A trace id: that of W3C Trace Context (https://www.w3.org/TR/trace-context/ section 3.2.2.3)."""
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
 _NAMES = re.compile(
     r"(?i)(?:^|_)(?:password|passphrase|secret|token|cookie|authorization|private_?key|pin|totp|"
     r"recovery_code)(?:$|_(?:text|value|hex|pem)$)"
@@ -74,12 +73,6 @@ def command_trace(command_id: str) -> str:
     """The trace of a command, the same on both sides of the wire without being sent: made of its
     id, which its signature covers."""
     return hashlib.sha256(b"command " + command_id.encode()).hexdigest()[:32]
-
-
-def trace_of(traceparent: str | None) -> str:
-    """The trace that a request continues (its `traceparent` header), or a new one."""
-    match = _TRACEPARENT.fullmatch((traceparent or "")[:256])
-    return match[1] if match and set(match[1]) != {"0"} else new_trace()
 
 
 @contextmanager

@@ -17,6 +17,9 @@ from shared.messages.topics import NODE_NAME, check_node_name
 MAX_ADDRESSES = 16
 _MAX_DNS_NAME = 253
 _MAX_AUTHORITY_NAME = 64
+INFRASTRUCTURE = ("controller", "broker", "http", "tap")
+"""Names of the company's own programs and of what is named after them (`controller-2`): the broker
+gives them more than a node's rights, so that no node may have one."""
 
 
 def subject(common_name: str) -> x509.Name:
@@ -32,6 +35,11 @@ def common_name(name: x509.Name) -> str:
     if len(attributes) != 1 or attributes[0].oid != NameOID.COMMON_NAME:
         raise ChainError("a subject that is not exactly one common name")
     return str(attributes[0].value)
+
+
+def is_infrastructure(name: str) -> bool:
+    """Whether a name is one of the company's own programs'."""
+    return any(name == own or name.startswith(f"{own}-") for own in INFRASTRUCTURE)
 
 
 def described(name: x509.Name) -> str:

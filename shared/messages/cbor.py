@@ -1,10 +1,14 @@
 """Deterministic CBOR (RFC 8949 section 4.2) within bounds, and checks for what was decoded.
 
+No tags are taken (section 3.4) but the one that frames a COSE message: behind them lie numbers of
+any length, which Python neither prints nor makes a float of, and items that refer to each other,
+of which a few hundred bytes unfold into more than fits any memory.
+
 Maps on this wire have keys of one kind (all text or all unsigned integers), for which the length
 first order that cbor2 writes is also the bytewise order of section 4.2.1.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import cbor2
@@ -16,6 +20,10 @@ MAX_PAYLOAD = 256 * 1024
 
 MAX_INT64 = 2**63 - 1
 _MAX_DEPTH = 16
+_TAGS_OF_CBOR2 = (
+    *(0, 1, 2, 3, 4, 5, 25, 28, 29, 30, 35, 36, 37, 52, 54, 100, 256, 258, 260, 261, 1004),
+    *(43_000, 55_799),
+)
 
 
 def encode(value: object) -> bytes:
@@ -25,12 +33,40 @@ def encode(value: object) -> bytes:
 
 
 def decode(payload: bytes, field: str = "payload") -> Any:
-    """One CBOR item, definite lengths and unique keys only; `BadInputError` otherwise."""
+    """One CBOR item, definite lengths, unique keys and no tags; `BadInputError` otherwise."""
+    return _decode(payload, field, _refuse_tag)
+
+
+def decode_tagged(payload: bytes, tag: int, field: str) -> Any:
+    """What is tagged so, as `decode` takes it otherwise."""
+
+    def open_tag(found: cbor2.CBORTag, *_: object) -> Any:
+        return found if found.tag == tag else _refuse_tag()
+
+    item = _decode(payload, field, open_tag)
+    if not isinstance(item, cbor2.CBORTag):
+        raise BadInputError(field, "not tagged", f"CBOR tag {tag}")
+    return item.value
+
+
+def _refuse_tag(*_: object) -> Any:
+    raise ValueError("a tag")
+
+
+_REFUSED = dict.fromkeys(_TAGS_OF_CBOR2, _refuse_tag)
+
+
+def _decode(payload: bytes, field: str, hook: Callable[..., Any]) -> Any:
     if len(payload) > MAX_PAYLOAD:
         raise BadInputError(field, f"{len(payload)} bytes", f"at most {MAX_PAYLOAD} bytes")
     try:
         return cbor2.loads(
-            payload, allow_indefinite=False, allow_duplicate_keys=False, max_depth=_MAX_DEPTH
+            payload,
+            tag_hook=hook,
+            semantic_decoders=_REFUSED,
+            allow_indefinite=False,
+            allow_duplicate_keys=False,
+            max_depth=_MAX_DEPTH,
         )
     except (cbor2.CBORDecodeError, ValueError, OverflowError, TypeError) as error:
         raise BadInputError(field, str(error), "one well-formed CBOR item") from error

@@ -128,10 +128,7 @@ def unproven_payload(message: bytes) -> bytes:
 
 
 def _open(message: bytes) -> tuple[bytes, bytes, bytes]:
-    frame = cbor.decode(message, "command")
-    if not isinstance(frame, cbor2.CBORTag) or frame.tag != COSE_SIGN1_TAG:
-        raise BadInputError("command", "not a COSE_Sign1", f"CBOR tag {COSE_SIGN1_TAG}")
-    match frame.value:
+    match cbor.decode_tagged(message, COSE_SIGN1_TAG, "command"):
         case [bytes(protected), Mapping() as unprotected, bytes(payload), bytes(signature)] if (
             not unprotected
         ):

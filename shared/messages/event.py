@@ -118,11 +118,12 @@ class EventBatch:
         rows = cbor.expect_list(cbor.take(fields, "rows"), "rows", MAX_ROWS)
         return cls(
             stream=cbor.expect_int(cbor.take(fields, "stream"), "stream"),
-            rows=tuple(_row(row) for row in rows),
+            rows=tuple(read_row(row) for row in rows),
         )
 
 
-def _row(row: object) -> EventRow:
+def read_row(row: object) -> EventRow:
+    """A row of a decoded batch; `BadInputError` when it breaks the form."""
     match row:
         case [int(seq), int(time_ms), bytes(body)] if (
             1 <= seq <= cbor.MAX_INT64 and 0 <= time_ms <= cbor.MAX_INT64 and len(body) <= MAX_BODY

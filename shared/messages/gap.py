@@ -4,6 +4,7 @@ Within a reported range roll-ups use these aggregates only, also for rows of the
 been committed before, so that nothing counts twice.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -119,6 +120,6 @@ def _aggregate(row: object) -> Aggregate:
             int() | float() as high,
             int() | float() as total,
         ]:
-            if count >= 1 and low <= high:
+            if count >= 1 and low <= high and all(map(math.isfinite, (low, high, total))):
                 return Aggregate(count, float(low), float(high), float(total))
-    raise BadInputError("buckets.aggregate", repr(row)[:80], "[count >= 1, min, max, sum]")
+    raise BadInputError("buckets.aggregate", repr(row)[:80], "[count >= 1, min, max, sum], finite")

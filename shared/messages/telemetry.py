@@ -56,11 +56,12 @@ class TelemetryBatch:
             stream=cbor.expect_int(cbor.take(fields, "stream"), "stream"),
             birth=cbor.expect_int(cbor.take(fields, "birth"), "birth", 1),
             historical=cbor.expect_bool(cbor.take(fields, "historical"), "historical"),
-            rows=tuple([_row(row) for row in rows]),
+            rows=tuple([read_row(row) for row in rows]),
         )
 
 
-def _row(row: object) -> TelemetryRow:
+def read_row(row: object) -> TelemetryRow:
+    """A row of a decoded batch; `BadInputError` when it breaks the form."""
     match row:
         case [int(seq), int(time_ms), int(device), bytes(body)] if (
             1 <= seq <= cbor.MAX_INT64

@@ -16,9 +16,7 @@ from shared.logs import (
     command_trace,
     current_trace,
     hidden,
-    new_trace,
     set_up_logs,
-    trace_of,
     traced,
 )
 from shared.secret import HIDDEN, Secret
@@ -113,20 +111,6 @@ def test_other_libraries_write_the_same_lines(lines: io.StringIO) -> None:
     (line,) = written(lines)
     assert line["level"] == "error"
     assert "abcdefghijkl" not in line["event"]
-
-
-def test_a_clients_trace_is_gone_on_with_if_it_is_one() -> None:
-    trace = new_trace()
-    assert trace_of(f"00-{trace}-00f067aa0ba902b7-01") == trace
-    for wrong in (
-        None,
-        "",
-        "00-" + "0" * 32 + "-00f067aa0ba902b7-01",
-        "x" * 1_000,
-        f"00-{trace}\n",
-    ):
-        assert trace_of(wrong) != trace
-        assert TRACE.fullmatch(trace_of(wrong))
 
 
 def test_both_sides_of_the_wire_name_a_command_alike() -> None:

@@ -1,5 +1,6 @@
 """Every message family survives the wire, and refuses what is not of its form."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -188,3 +189,29 @@ def test_a_topic_of_another_form_is_refused(text: str) -> None:
 def test_a_node_name_that_is_no_dns_label_is_refused(name: str) -> None:
     with pytest.raises(BadInputError):
         check_node_name(name)
+
+
+HUGE = b"\xc2\x5a\x00\x00\x10\x00" + b"\xff" * 4_096  # an integer of 9,865 digits
+
+
+@pytest.mark.parametrize("tag", [*range(300), 1_004, 43_000, 55_799, 70_000])
+def test_nothing_tagged_is_taken(tag: int) -> None:
+    head = b"\xda" + tag.to_bytes(4, "big")
+    for content in (b"\x41\x01", b"\x01", b"\x82\x01\x02", b"\x61a"):
+        with pytest.raises(BadInputError, match="well-formed"):
+            cbor.decode(head + content)
+
+
+def test_a_number_of_thousands_of_digits_is_refused_wherever_it_stands() -> None:
+    """Python raises an error of its own when such a number is to be printed."""
+    for decode in (TelemetryBatch.decode, EventBatch.decode, Birth.decode, State.decode):
+        for payload in (HUGE, b"\x81" + HUGE, b"\xa1\x64rows\x81\x81" + HUGE):
+            with pytest.raises(BadInputError):
+                decode(payload)
+
+
+def test_an_aggregate_is_of_finite_numbers() -> None:
+    for numbers in ([math.inf] * 3, [-math.inf, 0, 0], [0, 0, math.nan]):
+        data = GAP.to_data() | {"buckets": [[1, 0, {1: [1, *numbers]}]]}
+        with pytest.raises(BadInputError, match="finite"):
+            Gap.from_data(data)

@@ -55,11 +55,15 @@ class Office:
         """Adds a person."""
         with self.storage.write() as conn:
             new = people.NewUser(name, name.title(), UserKind.PERSON, None)
-            user_id = people.add_user(conn, self.clock, new, people.HOST)
+            self.users[name] = people.add_user(conn, self.clock, new, people.HOST)
+        self.appoint(name, role, scope)
+        return self.users[name]
+
+    def appoint(self, name: str, role: Role, scope: str = "company") -> None:
+        """Gives a person a role."""
+        with self.storage.write() as conn:
             given = Grant(role, parse_scope(scope))
-            people.grant(conn, self.clock, user_id, given, people.HOST)
-        self.users[name] = user_id
-        return user_id
+            people.grant(conn, self.clock, self.users[name], given, people.HOST)
 
     def owner(self, name: str) -> keys.Owner:
         """The account as an owner of keys."""

@@ -10,8 +10,10 @@ from fastapi.routing import APIRoute, APIRouter, APIWebSocketRoute
 from starlette.routing import BaseRoute
 
 from controller.access.permissions import Permission
-from controller.api.guard import Needs, Open, declared
-from controller.api.persons import in_session
+from controller.api.guard import Lack, Needs, Open, declared
+from controller.api.persons import adding_a_factor, in_session, not_whole_yet
+
+_IN_SESSION = (in_session, adding_a_factor, not_whole_yet)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,7 @@ class Guarded:
     needs: frozenset[Permission]
     is_open: bool
     in_session: bool
+    even_without: frozenset[Lack]
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -48,7 +51,10 @@ def _guarded(routes: list[BaseRoute], prefix: str) -> Iterator[Guarded]:
                     re.sub(r"\{[^}]*\}", "1", prefix + route.path),
                     frozenset(one.permission for one in found if isinstance(one, Needs)),
                     any(isinstance(one, Open) for one in found),
-                    any(call is in_session for call in _calls(route.dependant)),
+                    any(call in _IN_SESSION for call in _calls(route.dependant)),
+                    frozenset(
+                        lack for one in found if isinstance(one, Needs) for lack in one.even_without
+                    ),
                 )
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from sqlalchemy import Connection, delete, select, update
 
 from controller.access import throttle
+from controller.access.addresses import place_of
 from controller.access.throttle import Limit, Strikes
 from controller.storage.tables import access_salts, throttles
 from controller.storage.upsert import insert_missing
@@ -35,7 +36,8 @@ def account_key(name: str) -> str:
 
 
 def address_hash(conn: Connection, address: str) -> str:
-    """An address as logs may keep it: its HMAC with a salt of this deployment's."""
+    """An address as logs may keep it, and as attempts are counted: the HMAC of its place (of IPv6
+    the /64, `controller.access.addresses`) with a salt of this deployment's."""
     insert_missing(
         conn,
         access_salts,
@@ -45,7 +47,8 @@ def address_hash(conn: Connection, address: str) -> str:
     salt = conn.scalars(
         select(access_salts.c.value).where(access_salts.c.name == _ADDRESS_SALT)
     ).one()
-    return hmac.digest(salt, address.encode("utf-8", "surrogateescape"), "sha256").hex()[:32]
+    place = place_of(address) or address
+    return hmac.digest(salt, place.encode("utf-8", "surrogateescape"), "sha256").hex()[:32]
 
 
 def address_key(hashed: str) -> str:
@@ -83,8 +86,15 @@ def count(conn: Connection, key: str, limit: Limit, now_ms: int) -> Counted:
 
 def take_back(conn: Connection, counted: Counted, now_ms: int) -> None:
     """The attempt was right: it counts no longer, other failures still do."""
-    state = throttle.taken_back(counted.before, _state(conn, counted.key))
+    state = throttle.taken_back(counted.before, counted.after, _state(conn, counted.key))
     _write(conn, counted.key, state, now_ms)
+
+
+def forgive(conn: Connection, key: str, now_ms: int) -> None:
+    """Forgets the failures of a key after its owner came in, unless it is locked: then somebody
+    else has locked it while he did."""
+    not_locked = throttles.c.locked_until_real_ms <= now_ms
+    conn.execute(delete(throttles).where(throttles.c.key == key, not_locked))
 
 
 def clear(conn: Connection, key: str) -> bool:

@@ -36,6 +36,8 @@ class SessionRef:
     id: int
     stage: Stage
     csrf: str
+    has_first_password: bool = False
+    """Whether the password is one that somebody else has set."""
 
 
 @dataclass(frozen=True, slots=True)

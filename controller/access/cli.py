@@ -25,7 +25,7 @@ from controller.clock import Clock, SystemClock
 from controller.config import load_config
 from controller.errors import ConflictError, MissingError
 from controller.storage.engine import Storage
-from controller.storage.tables import users
+from controller.storage.tables import role_grants, users
 from shared.errors import BadInputError
 
 Command = Callable[[Connection, Clock, argparse.Namespace], str]
@@ -36,7 +36,7 @@ def main(argv: Sequence[str]) -> int:
     arguments = _parser().parse_args(list(argv))
     try:
         config = load_config(arguments.config)
-        if arguments.command in {"first-administrator", "add"}:
+        if arguments.command in {"first-administrator", "add", "first-password"}:
             arguments.password_hash = _password_hash(arguments)
         clock = SystemClock(config.clock.scale())
         storage = Storage(config.database.url)
@@ -77,6 +77,9 @@ def _parser() -> argparse.ArgumentParser:
             adding.add_argument("--service", action="store_true", help="a program: no password")
             _add_grant_options(adding, required=False)
     _add_grant_options(command("grant", "grant a role on a scope"), required=True)
+    _add_grant_options(command("revoke", "take a role on a scope back"), required=True)
+    password = command("first-password", "set a password that its owner has to change")
+    password.add_argument("--password-file", type=Path, metavar="FILE")
     command("disable", "end the account's sessions and let it in no more")
     command("enable", "let it in again")
     command("unlock", "forget failed attempts to sign in")
@@ -124,23 +127,30 @@ def _read_password(path: Path) -> str:
 def _first_administrator(conn: Connection, clock: Clock, arguments: argparse.Namespace) -> str:
     if people.administrators(conn):
         raise ConflictError("there is an administrator already; he adds others on the page")
-    user_id = _added(conn, clock, arguments, UserKind.PERSON)
+    user_id = _added(conn, clock, arguments, UserKind.PERSON, is_first_password=False)
     people.grant(conn, clock, user_id, Grant(Role.ADMINISTRATOR, COMPANY), HOST)
     return f"{arguments.name} administers the company (account {user_id})"
 
 
 def _add(conn: Connection, clock: Clock, arguments: argparse.Namespace) -> str:
     kind = UserKind.SERVICE if arguments.service else UserKind.PERSON
-    user_id = _added(conn, clock, arguments, kind)
+    user_id = _added(conn, clock, arguments, kind, is_first_password=kind is UserKind.PERSON)
     if arguments.role is not None:
         given = Grant(Role(arguments.role), parse_scope(arguments.scope))
         people.grant(conn, clock, user_id, given, HOST)
     return f"added {arguments.name} (account {user_id})"
 
 
-def _added(conn: Connection, clock: Clock, arguments: argparse.Namespace, kind: UserKind) -> int:
+def _added(
+    conn: Connection,
+    clock: Clock,
+    arguments: argparse.Namespace,
+    kind: UserKind,
+    *,
+    is_first_password: bool,
+) -> int:
     shown = arguments.display_name or arguments.name
-    new = NewUser(arguments.name, shown, kind, arguments.password_hash)
+    new = NewUser(arguments.name, shown, kind, arguments.password_hash, is_first_password)
     return people.add_user(conn, clock, new, HOST)
 
 
@@ -149,6 +159,26 @@ def _grant(conn: Connection, clock: Clock, arguments: argparse.Namespace) -> str
     given = Grant(Role(arguments.role), parse_scope(arguments.scope))
     people.grant(conn, clock, row.id, given, HOST)
     return f"{arguments.name} is {given.role.value} on {given.scope}"
+
+
+def _revoke(conn: Connection, clock: Clock, arguments: argparse.Namespace) -> str:
+    row = people.user_named(conn, arguments.name)
+    taken = Grant(Role(arguments.role), parse_scope(arguments.scope))
+    held = select(role_grants.c.id).filter_by(
+        user_id=row.id, role=taken.role.value, scope=str(taken.scope)
+    )
+    grant_id = conn.scalar(held)
+    if grant_id is None:
+        raise MissingError("such grant of", arguments.name)
+    people.revoke(conn, clock, row.id, grant_id, HOST)
+    return f"{arguments.name} is no {taken.role.value} on {taken.scope} any more"
+
+
+def _first_password(conn: Connection, clock: Clock, arguments: argparse.Namespace) -> str:
+    row = people.user_named(conn, arguments.name)
+    hashed = arguments.password_hash
+    people.set_password(conn, clock, row.id, hashed, HOST, is_first=True)
+    return f"{arguments.name} has to change this password within three days"
 
 
 def _disable(conn: Connection, clock: Clock, arguments: argparse.Namespace) -> str:
@@ -201,6 +231,8 @@ _COMMANDS: Mapping[str, Command] = {
     "first-administrator": _first_administrator,
     "add": _add,
     "grant": _grant,
+    "revoke": _revoke,
+    "first-password": _first_password,
     "disable": _disable,
     "enable": _enable,
     "unlock": _unlock,

@@ -7,8 +7,9 @@ judged (`controller.access.throttle`).
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
+import structlog
 from sqlalchemy import Connection, Row, select, update
 
 from controller.access import api_tokens, attempts, factors, passwords, throttle
@@ -26,12 +27,19 @@ from controller.detection.kinds import SecurityKind
 from controller.storage.engine import Storage
 from controller.storage.tables import users
 
+T = TypeVar("T")
+_BUSY_MS = 2_000
+
+_log = structlog.get_logger()
+
 
 class Refusal(StrEnum):
     """Why somebody is not let in; the outside learns no more than this."""
 
     WRONG = "wrong"
     LOCKED = "locked"
+    BUSY = "busy"
+    """Too many passwords are judged at once; nothing was counted."""
     ENDED = "ended"
 
 
@@ -90,19 +98,26 @@ class AccessDesk:
             limited_to=frozenset(Permission(p) for p in row.permissions if p in known),
         )
 
-    def by_session(self, secret: str, *, may_rotate: bool) -> Admitted | None:
-        """The caller of a live session; its id is changed where that is due and possible."""
+    def by_session(self, secret: str, *, is_request: bool) -> Admitted | None:
+        """The caller of a live session; its id is changed where that is due.
+
+        Only a request (no WebSocket, which a page keeps open by itself) counts as its use. A
+        session that was to set a second factor up is over when the account has one.
+        """
         now_ms = self.clock.real_ms()
         with self.storage.read() as conn:
             found = session_store.find_session(conn, secret, self.limits, now_ms)
             if found is None:
                 return None
             row = _enabled(conn, found.user_id)
-            if row is None:
+            if row is None or _is_outrun(conn, found):
                 return None
-            session = SessionRef(found.id, found.stage, found.csrf)
+            first = row.first_password_until_real_ms is not None
+            session = SessionRef(found.id, found.stage, found.csrf, has_first_password=first)
             caller = Caller(row.id, row.name, UserKind(row.kind), grants_of(conn, row.id), session)
-        if found.verdict is Verdict.ROTATE and may_rotate:
+        if not is_request:
+            return Admitted(caller)
+        if found.verdict is Verdict.ROTATE:
             with self.storage.write() as conn:
                 new = session_store.rotate(conn, found.id, secret, self.limits, now_ms)
             return Admitted(caller, new)
@@ -113,19 +128,27 @@ class AccessDesk:
 
     def sign_in(self, name: str, password: str, address: str, browser: str) -> Opened | Refused:
         """The first step: name and password. Wrong, unknown and disabled are told alike."""
-        name = name.strip().lower()
-        locked = self._count_attempt(name, address)
-        if isinstance(locked, Refused):
-            return locked
+        with passwords.place_in_the_queue() as has_place:
+            if not has_place:
+                return _busy()
+            return self._first_step(name.strip().lower(), password, address, browser)
+
+    def _first_step(self, name: str, password: str, address: str, browser: str) -> Opened | Refused:
+        counted = self._count_attempt(name, address)
+        if isinstance(counted, Refused):
+            return counted
         with self.storage.read() as conn:
             named = select(users).where(users.c.name == (name if is_name(name) else ""))
             row = conn.execute(named).one_or_none()
         kept = None if row is None or row.kind != UserKind.PERSON else row.password_hash
         good = passwords.matches(kept, password)
-        if row is None or not good or row.disabled_real_ms is not None:
-            self._tell_failed(name, address, "password", None if row is None else row.id)
-            return Refused(Refusal.WRONG)
-        return self._opened(row, password, Visitor(address, browser[:200]), locked)
+        if row is not None and good and row.disabled_real_ms is None:
+            visitor = Visitor(address, browser[:200])
+            opened = self._opened(row, password, visitor, counted)
+            if opened is not None:
+                return opened
+        self._tell_failed(name, address, "password", None if row is None else row.id)
+        return Refused(Refusal.WRONG)
 
     def _opened(
         self,
@@ -133,12 +156,19 @@ class AccessDesk:
         password: str,
         visitor: Visitor,
         counted: list[attempts.Counted],
-    ) -> Opened:
+    ) -> Opened | None:
+        """A session; None where the first password is too old, or this one was changed since."""
         now_ms = self.clock.real_ms()
+        until_ms = row.first_password_until_real_ms
+        if until_ms is not None and now_ms >= until_ms:
+            return None
         rehashed = None
         if passwords.needs_new_hash(row.password_hash):
             rehashed = passwords.hash_password(password)
         with self.storage.write() as conn:
+            now = _enabled(conn, row.id, locked=True)
+            if now is None or now.password_hash != row.password_hash:
+                return None
             if rehashed is not None:
                 conn.execute(
                     update(users).where(users.c.id == row.id).values(password_hash=rehashed)
@@ -148,7 +178,7 @@ class AccessDesk:
             for attempt in counted:
                 attempts.take_back(conn, attempt, now_ms)
             if stage is not Stage.PASSWORD:
-                attempts.clear(conn, attempts.account_key(row.name))
+                attempts.forgive(conn, attempts.account_key(row.name), now_ms)
             hashed = attempts.address_hash(conn, visitor.address_hash)
             session_store.remove_ended(conn, self.limits, now_ms)
             return session_store.open_session(
@@ -176,7 +206,7 @@ class AccessDesk:
             if check(conn, now_ms):
                 for attempt in counted:
                     attempts.take_back(conn, attempt, now_ms)
-                attempts.clear(conn, attempts.account_key(caller.name))
+                attempts.forgive(conn, attempts.account_key(caller.name), now_ms)
                 opened = session_store.elevate(conn, caller.user_id, session.id, now_ms)
                 return Refused(Refusal.ENDED) if opened is None else opened
         self._tell_failed(caller.name, address, "second factor", caller.user_id)
@@ -184,6 +214,10 @@ class AccessDesk:
 
     def password_again(self, caller: Caller, password: str, address: str) -> Refused | None:
         """Whether it is still the same person, before a change of the account; None: it is."""
+        with passwords.place_in_the_queue() as has_place:
+            return self._same_person(caller, password, address) if has_place else _busy()
+
+    def _same_person(self, caller: Caller, password: str, address: str) -> Refused | None:
         counted = self._count_attempt(caller.name, address)
         if isinstance(counted, Refused):
             return counted
@@ -197,6 +231,25 @@ class AccessDesk:
                 attempts.take_back(conn, attempt, self.clock.real_ms())
         return None
 
+    def first_code(
+        self, caller: Caller, address: str, confirm: Callable[[Connection, int], T | None]
+    ) -> T | Refused:
+        """The first code of an authenticator app: `confirm` judges it, in the transaction that
+        makes the app the account's. A wrong one counts against the account like a wrong password:
+        a stolen session must not guess its way to a second factor of its own."""
+        counted = self._count_attempt(caller.name, address)
+        if isinstance(counted, Refused):
+            return counted
+        now_ms = self.clock.real_ms()
+        with self.storage.write() as conn:
+            made = confirm(conn, now_ms)
+            if made is not None:
+                for attempt in counted:
+                    attempts.take_back(conn, attempt, now_ms)
+                return made
+        self._tell_failed(caller.name, address, "first code", caller.user_id)
+        return Refused(Refusal.WRONG)
+
     def tell_bad_token(self, token: str, address: str) -> None:
         """Records that a token was refused: with its owner, else with where it came from."""
         with self.storage.write() as conn:
@@ -208,6 +261,11 @@ class AccessDesk:
         with self.storage.write() as conn:
             user_id = session_store.owner_of(conn, secret)
             reason = "unknown" if user_id is None else "ended"
+            self._tell(conn, SecurityKind.SESSION_REFUSED, user_id, address, reason)
+
+    def tell_half_way(self, user_id: int, address: str, reason: str) -> None:
+        """Records that a session without its second factor was used as if it were whole."""
+        with self.storage.write() as conn:
             self._tell(conn, SecurityKind.SESSION_REFUSED, user_id, address, reason)
 
     def tell_forged(self, user_id: int | None, address: str, reason: str) -> None:
@@ -255,6 +313,16 @@ class AccessDesk:
                 suspicious(conn, self.clock, SecurityKind.ACCOUNT_LOCKED, subject, detail)
 
 
-def _enabled(conn: Connection, user_id: int) -> Row[Any] | None:
+def _busy() -> Refused:
+    _log.warning("too many passwords at once; one was refused")
+    return Refused(Refusal.BUSY, _BUSY_MS)
+
+
+def _enabled(conn: Connection, user_id: int, *, locked: bool = False) -> Row[Any] | None:
     query = select(users).where(users.c.id == user_id, users.c.disabled_real_ms.is_(None))
-    return conn.execute(query).one_or_none()
+    return conn.execute(query.with_for_update() if locked else query).one_or_none()
+
+
+def _is_outrun(conn: Connection, found: session_store.Found) -> bool:
+    """Whether a second factor was set up in another session while this one was to do it."""
+    return found.stage is Stage.ENROLLING and bool(factors.factor_kinds(conn, found.user_id))

@@ -16,12 +16,15 @@ from controller.access.permissions import COMPANY, Grant, Role
 from controller.access.records import changed
 from controller.clock import Clock
 from controller.errors import ConflictError, MissingError
-from controller.storage.tables import passkeys, recovery_codes, role_grants, users
+from controller.storage.tables import api_tokens, passkeys, recovery_codes, role_grants, users
 from controller.storage.upsert import insert_missing
 from shared.errors import BadInputError
 
 HOST = "host"
 """The actor of the command line: whoever may read the database on the controller's host."""
+
+FIRST_PASSWORD_MS = 3 * 86_400_000
+"""How long a password that somebody else has set opens the account."""
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -30,12 +33,16 @@ _MAX_DISPLAY_NAME = 200
 
 @dataclass(frozen=True, slots=True)
 class NewUser:
-    """An account to add; a service account has no password."""
+    """An account to add; a service account has no password.
+
+    `is_first_password`: somebody else has set it, and its owner has to change it in time.
+    """
 
     name: str
     display_name: str
     kind: UserKind
     password_hash: str | None
+    is_first_password: bool = False
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -71,6 +78,9 @@ def add_user(conn: Connection, clock: Clock, new: NewUser, by: str) -> int:
             kind=new.kind,
             password_hash=new.password_hash,
             password_changed_real_ms=now_ms if new.password_hash else None,
+            first_password_until_real_ms=(
+                now_ms + FIRST_PASSWORD_MS if new.is_first_password else None
+            ),
             created_real_ms=now_ms,
         )
         .returning(users.c.id)
@@ -112,6 +122,15 @@ def administrators(conn: Connection) -> list[int]:
     return list(conn.scalars(query))
 
 
+def lock_administrators(conn: Connection) -> list[int]:
+    """`administrators`, held: of two who would take each other away, the second waits here and
+    then finds himself alone. Locked by id, before any other account."""
+    ids = administrators(conn)
+    rows = select(users.c.id).where(users.c.id.in_(ids)).order_by(users.c.id)
+    conn.execute(rows.with_for_update()).all()
+    return administrators(conn)
+
+
 def grant(conn: Connection, clock: Clock, user_id: int, given: Grant, by: str) -> int:
     """Grants a role on a scope and ends the account's sessions; returns the grant's id.
 
@@ -147,8 +166,8 @@ def grant(conn: Connection, clock: Clock, user_id: int, given: Grant, by: str) -
 
 def revoke(conn: Connection, clock: Clock, user_id: int, grant_id: int, by: str) -> None:
     """Takes a grant back and ends the account's sessions. The last administrator stays."""
+    before = lock_administrators(conn)
     user_row(conn, user_id)
-    before = administrators(conn)
     row = conn.execute(
         delete(role_grants)
         .where(role_grants.c.id == grant_id, role_grants.c.user_id == user_id)
@@ -163,10 +182,10 @@ def revoke(conn: Connection, clock: Clock, user_id: int, grant_id: int, by: str)
 
 def set_disabled(conn: Connection, clock: Clock, user_id: int, by: str, *, disabled: bool) -> None:
     """Disables an account, which ends its sessions and its tokens' use, or enables it again."""
+    before = lock_administrators(conn)
     row = user_row(conn, user_id)
     if (row.disabled_real_ms is not None) == disabled:
         return
-    before = administrators(conn)
     conn.execute(
         update(users)
         .where(users.c.id == user_id)
@@ -178,8 +197,17 @@ def set_disabled(conn: Connection, clock: Clock, user_id: int, by: str, *, disab
     changed(conn, clock, "user.disabled" if disabled else "user.enabled", by, f"user:{user_id}")
 
 
-def set_password(conn: Connection, clock: Clock, user_id: int, password_hash: str, by: str) -> None:
-    """Sets a password; every session of the account ends."""
+def set_password(
+    conn: Connection,
+    clock: Clock,
+    user_id: int,
+    password_hash: str,
+    by: str,
+    *,
+    is_first: bool = False,
+) -> None:
+    """Sets a password; every session and API token of the account ends. `is_first`: it is set for
+    its owner, who has to change it in time."""
     row = user_row(conn, user_id)
     if row.kind != UserKind.PERSON:
         raise ConflictError("a service account has no password")
@@ -189,15 +217,19 @@ def set_password(conn: Connection, clock: Clock, user_id: int, password_hash: st
         .values(
             password_hash=password_hash,
             password_changed_real_ms=clock.real_ms(),
+            first_password_until_real_ms=(
+                clock.real_ms() + FIRST_PASSWORD_MS if is_first else None
+            ),
             version=row.version + 1,
         )
     )
-    session_store.end_all(conn, user_id)
+    _end_all(conn, clock, user_id)
     changed(conn, clock, "user.password_changed", by, f"user:{user_id}")
 
 
 def reset_factors(conn: Connection, clock: Clock, user_id: int, by: str) -> None:
-    """Forgets every second factor of an account and ends its sessions: a lost telephone."""
+    """Forgets every second factor of an account: a lost telephone. Its sessions and API tokens
+    end."""
     row = user_row(conn, user_id)
     conn.execute(
         update(users)
@@ -206,8 +238,15 @@ def reset_factors(conn: Connection, clock: Clock, user_id: int, by: str) -> None
     )
     for table in (passkeys, recovery_codes):
         conn.execute(delete(table).where(table.c.user_id == user_id))
-    session_store.end_all(conn, user_id)
+    _end_all(conn, clock, user_id)
     changed(conn, clock, "user.factors_reset", by, f"user:{user_id}")
+
+
+def _end_all(conn: Connection, clock: Clock, user_id: int) -> None:
+    """Nothing goes on that was got with the password or the factors of before."""
+    session_store.end_all(conn, user_id)
+    tokens = api_tokens.c.user_id == user_id, api_tokens.c.revoked_real_ms.is_(None)
+    conn.execute(update(api_tokens).where(*tokens).values(revoked_real_ms=clock.real_ms()))
 
 
 def _keep_an_administrator(conn: Connection, before: list[int]) -> None:

@@ -173,6 +173,11 @@ def end_session(conn: Connection, user_id: int, session_id: int) -> bool:
     return conn.execute(ended).rowcount > 0
 
 
+def is_kept(conn: Connection, session_id: int) -> bool:
+    """Whether nobody has ended it since it was found."""
+    return conn.scalar(select(sessions.c.id).where(sessions.c.id == session_id)) is not None
+
+
 def end_all(conn: Connection, user_id: int, but: int | None = None) -> int:
     """Ends every session of an account, except one where given; how many."""
     ended = delete(sessions).where(sessions.c.user_id == user_id)

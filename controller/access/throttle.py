@@ -58,9 +58,14 @@ def after_attempt(strikes: Strikes, limit: Limit, now_ms: int) -> Strikes:
     return Strikes(0, now_ms, strikes.lockouts + 1, now_ms + lock_ms)
 
 
-def taken_back(before: Strikes, after: Strikes) -> Strikes:
-    """The state when the attempt that led from `before` to `after` turned out right, where others'
-    failures still count: an address does not clear itself by a sign-in of its own."""
+def taken_back(before: Strikes, after: Strikes, current: Strikes) -> Strikes:
+    """The state `current` when the attempt that led from `before` to `after` turned out right.
+
+    Others' failures still count, those of meanwhile too: an address does not clear itself by a
+    sign-in of its own, and a lock is lifted only where this attempt alone made it.
+    """
     if after.lockouts > before.lockouts:
-        return before
-    return replace(after, failures=max(0, after.failures - 1))
+        return before if current == after else current
+    if (current.lockouts, current.since_ms) != (after.lockouts, after.since_ms):
+        return current  # what this attempt had counted is in the state no more
+    return replace(current, failures=max(0, current.failures - 1))

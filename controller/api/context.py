@@ -71,7 +71,7 @@ def authenticated(connection: HTTPConnection, context: ContextDep) -> Caller:
     is_http = connection.scope["type"] == "http"
     admitted = None
     if secret is not None:
-        admitted = context.access.by_session(secret, may_rotate=is_http)
+        admitted = context.access.by_session(secret, is_request=is_http)
     if admitted is None or admitted.caller.session is None:
         if secret and is_http and connection.scope["method"] not in csrf.SAFE_METHODS:
             context.access.tell_bad_session(secret, address_of(connection))

@@ -11,9 +11,11 @@ and the route keeps to the `Permit`'s scopes: what is out of reach is not there 
 without `Needs` or `Open` makes a test fail.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any
 
 from fastapi.dependencies.models import Dependant
@@ -22,11 +24,11 @@ from sqlalchemy import ColumnElement, Connection, select, true
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 
-from controller.access.callers import Caller
+from controller.access.callers import Caller, SessionRef
 from controller.access.permissions import COMPANY, MEANINGS, Permission, ScopeKind, site_scope
 from controller.access.records import suspicious
 from controller.access.session_life import Stage
-from controller.api.context import Context, ContextDep, authenticated
+from controller.api.context import Context, ContextDep, address_of, authenticated
 from controller.api.problems import ProblemError
 from controller.detection.kinds import SecurityKind
 from controller.storage.tables import nodes
@@ -87,11 +89,37 @@ class Open:
         """Lets everybody in."""
 
 
+class Lack(StrEnum):
+    """What a person has yet to do after signing in, before anything else is open."""
+
+    OWN_PASSWORD = "first password not changed"  # noqa: S105 - a reason
+    FACTOR = "second factor not set up"
+
+
+LACK_TEXTS: Mapping[Lack, str] = MappingProxyType(
+    {
+        Lack.OWN_PASSWORD: "change your first password first",
+        Lack.FACTOR: "set up a second factor first",
+    }
+)
+
+
+def _lacks(session: SessionRef | None) -> Iterator[Lack]:
+    if session is not None and session.has_first_password:
+        yield Lack.OWN_PASSWORD
+    if session is not None and session.stage is Stage.ENROLLING:
+        yield Lack.FACTOR
+
+
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """The dependency that lets in who has the permission; 401, or 403 with a record, otherwise."""
+    """The dependency that lets in who has the permission; 401, or 403 with a record, otherwise.
+
+    `even_without` is for the few routes that a person needs to make his account whole.
+    """
 
     permission: Permission
+    even_without: frozenset[Lack] = frozenset()
 
     def __call__(self, connection: HTTPConnection, context: ContextDep) -> Permit:
         """The permit of the caller."""
@@ -105,16 +133,24 @@ class Needs:
     def permit(self, connection: HTTPConnection, context: Context) -> Permit:
         """The same, with `ProblemError` on every kind of connection."""
         caller = authenticated(connection, context)
-        stage = None if caller.session is None else caller.session.stage
-        if stage is Stage.PASSWORD:
+        if caller.session is not None and caller.session.stage is Stage.PASSWORD:
+            self.tell_half_way(connection, context, caller, "second factor not shown")
             raise ProblemError(HTTPStatus.UNAUTHORIZED, "the second factor is awaited")
-        if stage is Stage.ENROLLING and self.permission is not Permission.ACCOUNT_OWN:
-            raise ProblemError(HTTPStatus.FORBIDDEN, "set up a second factor first")
+        for lack in _lacks(caller.session):
+            if lack not in self.even_without:
+                self.tell_half_way(connection, context, caller, lack.value)
+                raise ProblemError(HTTPStatus.FORBIDDEN, LACK_TEXTS[lack])
         if not self.is_met_by(caller):
             record_refused(connection, context, caller, self.permission)
             detail = f"this needs the permission {self.permission.value}"
             raise ProblemError(HTTPStatus.FORBIDDEN, detail)
         return Permit(caller, self.permission)
+
+    def tell_half_way(
+        self, connection: HTTPConnection, context: Context, caller: Caller, reason: str
+    ) -> None:
+        """Records it: our own pages ask for nothing here before a session is whole."""
+        context.access.tell_half_way(caller.user_id, address_of(connection), reason)
 
     def is_met_by(self, caller: Caller) -> bool:
         """Whether the caller has the permission, on the company where it is for the company."""
@@ -134,9 +170,14 @@ class PageNeeds(Needs):
         except ProblemError as problem:
             if problem.status == HTTPStatus.UNAUTHORIZED:
                 raise _elsewhere("/sign-in") from problem
-            if problem.detail == "set up a second factor first":
+            if problem.detail in LACK_TEXTS.values():
                 raise _elsewhere("/account") from problem
             raise
+
+    def tell_half_way(
+        self, connection: HTTPConnection, context: Context, caller: Caller, reason: str
+    ) -> None:
+        """Records nothing: whoever opens a page before the second step is led back to it."""
 
 
 def _elsewhere(path: str) -> HTTPException:

@@ -2,8 +2,8 @@
 
 `RequestLimits` is ASGI: a body that is too large gets 413 before it is read where it says so, and
 as soon as it is otherwise; one that does not come in time gets 408. `BoundedProtocol` is uvicorn's
-HTTP/1.1 protocol with a deadline for the headers of each request (slow loris); uvicorn itself
-limits their size and the number of connections.
+HTTP/1.1 protocol with a deadline for the headers of each request (slow loris) and one for a reader
+to take what is sent to it; uvicorn itself limits the headers' size and the number of connections.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ def limits_of(config: HttpConfig) -> BodyLimits:
 def listener_limits(config: HttpConfig) -> dict[str, Any]:
     """What `uvicorn.Config` takes of the limits, and whose word on addresses is believed."""
     return {
-        "http": bounded_protocol(config.header_s),
+        "http": bounded_protocol(config.header_s, config.unread_s),
         "h11_max_incomplete_event_size": config.max_header_bytes,
         "limit_concurrency": config.max_connections,
         "timeout_keep_alive": 15,
@@ -144,10 +144,13 @@ async def _refuse(send: Send, status: HTTPStatus, detail: str) -> None:
 
 
 class BoundedProtocol(H11Protocol):
-    """Closes a connection whose request's headers do not come in time."""
+    """Drops a connection whose request's headers do not come in time, or whose reader does not take
+    what was sent to it: neither keeps one of the listener's few connections."""
 
     header_s = 10.0
+    unread_s = 30.0
     _deadline: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]  # uvicorn narrows it
@@ -162,25 +165,53 @@ class BoundedProtocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._headers_came()
+        self._was_read()
         super().connection_lost(exc)
 
     def handle_websocket_upgrade(self, event: object) -> None:
         self._headers_came()
         super().handle_websocket_upgrade(event)  # type: ignore[arg-type]  # h11 has no types
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._await_reader()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._was_read()
+
+    def timeout_keep_alive_handler(self) -> None:
+        super().timeout_keep_alive_handler()
+        self._await_reader()
+
     def _is_serving(self) -> bool:
         cycle = vars(self)["cycle"]  # None before the first request, whatever its type says
         return cycle is not None and not cycle.response_complete
 
     def _await_headers(self) -> None:
-        self._deadline = self.loop.call_later(self.header_s, self.transport.close)
+        self._deadline = self.loop.call_later(self.header_s, self._close)
 
     def _headers_came(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
 
+    def _close(self) -> None:
+        self.transport.close()
+        self._await_reader()
 
-def bounded_protocol(header_s: float) -> type[asyncio.Protocol]:
-    """The protocol class for `uvicorn.Config(http=...)`, with that deadline for headers."""
-    return type("BoundedProtocol", (BoundedProtocol,), {"header_s": header_s})
+    def _await_reader(self) -> None:
+        """A closing transport waits for its buffer to be taken, for ever if it is let."""
+        self._was_read()
+        self._unread = self.loop.call_later(self.unread_s, self.transport.abort)
+
+    def _was_read(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+
+
+def bounded_protocol(header_s: float, unread_s: float) -> type[asyncio.Protocol]:
+    """The protocol class for `uvicorn.Config(http=...)`, with these deadlines."""
+    limits = {"header_s": header_s, "unread_s": unread_s}
+    return type("BoundedProtocol", (BoundedProtocol,), limits)

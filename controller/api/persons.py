@@ -13,14 +13,17 @@ from controller.access.passkeys import RelyingParty
 from controller.access.permissions import Permission
 from controller.api.context import Context, ContextDep
 from controller.api.cookies import own_origin
-from controller.api.guard import Needs, Permit, record_refused
+from controller.api.guard import Lack, Needs, Permit, record_refused
 from controller.api.problems import ProblemError
 
 OwnAccount = Annotated[Permit, Depends(Needs(Permission.ACCOUNT_OWN))]
+_ADDING_A_FACTOR = Needs(Permission.ACCOUNT_OWN, even_without=frozenset({Lack.FACTOR}))
+_NOT_WHOLE_YET = Needs(Permission.ACCOUNT_OWN, even_without=frozenset(Lack))
 
 _TEXTS = {
     Refusal.WRONG: (HTTPStatus.UNAUTHORIZED, "this is not right"),
     Refusal.LOCKED: (HTTPStatus.TOO_MANY_REQUESTS, "too many attempts; try again later"),
+    Refusal.BUSY: (HTTPStatus.TOO_MANY_REQUESTS, "too many at once; try again in a moment"),
     Refusal.ENDED: (HTTPStatus.UNAUTHORIZED, "sign in again"),
 }
 
@@ -34,6 +37,28 @@ def in_session(connection: HTTPConnection, context: ContextDep, permit: OwnAccou
 
 
 PersonDep = Annotated[Caller, Depends(in_session)]
+
+
+def adding_a_factor(
+    connection: HTTPConnection,
+    context: ContextDep,
+    permit: Annotated[Permit, Depends(_ADDING_A_FACTOR)],
+) -> Caller:
+    """As `in_session`, also before a second factor is set up."""
+    return in_session(connection, context, permit)
+
+
+def not_whole_yet(
+    connection: HTTPConnection,
+    context: ContextDep,
+    permit: Annotated[Permit, Depends(_NOT_WHOLE_YET)],
+) -> Caller:
+    """As `in_session`, also with a first password and before a second factor is set up."""
+    return in_session(connection, context, permit)
+
+
+AddingFactorDep = Annotated[Caller, Depends(adding_a_factor)]
+NotWholeYetDep = Annotated[Caller, Depends(not_whole_yet)]
 
 
 def session_of(caller: Caller) -> SessionRef:

@@ -77,6 +77,9 @@ def command_act(desk: CommandDesk) -> Act:
     def issue(conn: Connection, intent: AnyIntent, initiator_id: int) -> str:
         if not isinstance(intent, CommandIntent):
             raise TypeError(f"an intent of kind {intent.kind.value} is no command")
+        site = conn.scalar(select(nodes.c.site_id).where(nodes.c.name == intent.node))
+        if site != intent.site:
+            raise ConflictError(f"{intent.node} is not on site {intent.site} any more")
         return desk.issue(
             conn,
             Order(

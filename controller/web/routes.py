@@ -9,7 +9,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from controller.access.permissions import Permission
-from controller.api.guard import Open, PageNeeds
+from controller.api.guard import Lack, Open, PageNeeds
 from shared.errors import BadInputError
 
 VENDOR_FILES = ("uPlot.iife.min.js", "uPlot.min.css")
@@ -37,7 +37,10 @@ def show_sign_in() -> HTMLResponse:
     return _page("sign_in.html")
 
 
-@router.get("/account", dependencies=[Depends(PageNeeds(Permission.ACCOUNT_OWN))])
+_ACCOUNT_PAGE = PageNeeds(Permission.ACCOUNT_OWN, even_without=frozenset(Lack))
+
+
+@router.get("/account", dependencies=[Depends(_ACCOUNT_PAGE)])
 def show_account() -> HTMLResponse:
     """One's own password, second factors, tokens and sessions."""
     return _page("account.html")

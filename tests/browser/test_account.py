@@ -7,6 +7,9 @@ import pyotp
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from controller.access import people
+from controller.access.callers import UserKind
+from controller.access.passwords import hash_password
 from controller.access.permissions import COMPANY, Grant, Role
 from tests.accounts import PASSWORD, enter_account
 from tests.browser.conftest import PATIENCE_MS, PERSON, Served, Visit, sign_in, visit
@@ -142,6 +145,35 @@ def test_an_administrator_adds_somebody_and_grants_him_a_role(
     photograph(page, "users-1280")
     card.get_by_role("button", name="Disable").click()
     expect(card.locator(".badge")).to_have_text("disabled")
+    assert seen.complaints == []
+    context.close()
+
+
+def test_who_was_given_a_first_password_is_led_to_change_it_and_to_nothing_else(
+    served: Served, fleet: Fleet, browser: Browser
+) -> None:
+    first, own = "a first password of hers", "a password of nora's own"
+    with served.storage.write() as conn:
+        kept = hash_password(first)
+        new = people.NewUser("nora", "Nora", UserKind.PERSON, kept, is_first_password=True)
+        user_id = people.add_user(conn, served.clock, new, people.HOST)
+        people.grant(conn, served.clock, user_id, Grant(Role.VIEWER, COMPANY), people.HOST)
+    context = browser.new_context()
+    seen = visit(context, f"{served.address}/sign-in")
+    page = seen.page
+    for password in (first, own):
+        page.fill("#name", "nora")
+        page.fill("#password", password)
+        page.click("#password-step button")
+        if password == first:
+            expect(page.locator("#first-password")).to_be_visible()
+            expect(page.locator("#totp-begin")).to_be_hidden()
+            expect(page.locator("#token-make")).to_be_hidden()
+            page.fill("#password-change [name=password]", first)
+            page.fill("#password-change [name=new_password]", own)
+            page.get_by_role("button", name="Change, and sign out everywhere").click()
+            expect(page.locator("#password-step")).to_be_visible()
+    expect(page.locator("#link")).to_have_text("live")
     assert seen.complaints == []
     context.close()
 

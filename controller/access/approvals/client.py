@@ -3,6 +3,7 @@
 import http.client
 import json
 import ssl
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,12 +11,12 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from controller.access.approvals.signing import printable, read_file
+from shared.addresses import ALLOWED, private_url
 from shared.approvals.exchange import MAX_DOCUMENT, read_json
 from shared.errors import BadInputError
 
 _TIMEOUT_S = 30.0
 _MAX_TOKEN = 600
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 class CallError(Exception):
@@ -33,11 +34,9 @@ class Client:
     @classmethod
     def of(cls, url: str, token_file: Path, ca_file: Path | None) -> "Client":
         """`BadInputError` for an address that would carry the token in clear text."""
-        parts = urlsplit(url)
-        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
-            raise BadInputError("url", url[:200], "https://HOST[:PORT]")
-        if parts.hostname is None or parts.path.strip("/") or parts.query:
-            raise BadInputError("url", url[:200], "https://HOST[:PORT]")
+        parts = private_url(url)
+        if parts.path.strip("/") or parts.query:
+            raise BadInputError("url", url[:200], ALLOWED)
         token = read_file(token_file, _MAX_TOKEN, "token-file").strip()
         if not token.isascii() or not token:
             raise BadInputError("token-file", "no token", "one line of ASCII")
@@ -69,7 +68,7 @@ class Client:
         try:
             connection.request(method, f"/api/v1{path}", body, headers)
             response = connection.getresponse()
-            content = response.read(MAX_DOCUMENT + 1)
+            content = _content(response)
         except (OSError, http.client.HTTPException) as error:
             raise CallError(f"{self.url} cannot be asked: {printable(str(error))}") from error
         finally:
@@ -90,6 +89,20 @@ class Client:
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         port = parts.port or 443
         return http.client.HTTPSConnection(host, port, timeout=_TIMEOUT_S, context=context)
+
+
+def _content(response: http.client.HTTPResponse) -> bytes:
+    """The body, one byte more than a document at the most, all in time."""
+    until_s = time.monotonic() + _TIMEOUT_S
+    content = bytearray()
+    while len(content) <= MAX_DOCUMENT:
+        if time.monotonic() > until_s:
+            raise TimeoutError(f"no whole answer within {_TIMEOUT_S:g} s")
+        piece = response.read1(MAX_DOCUMENT + 1 - len(content))
+        if not piece:
+            break
+        content += piece
+    return bytes(content)
 
 
 def _detail(content: bytes) -> str:

@@ -13,14 +13,11 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from controller.access.approvals.attempts import RefusedAttemptError
 from controller.access.approvals.config import ApprovalsConfig
+from controller.access.approvals.entitlement import may_decide
 from controller.access.approvals.keys import approver_key, find_key
-from controller.access.approvals.requests import case_of, locked_request, move, scope_of
+from controller.access.approvals.requests import case_of, locked_request, move
 from controller.access.approvals.use import approved_intent, judge_kept, note_outcome
-from controller.access.callers import UserKind, grants_of
-from controller.access.permissions import (
-    Permission,
-    allows,
-)
+from controller.access.callers import UserKind
 from controller.access.records import changed
 from controller.changes import ChangeKind, record_change
 from controller.clock import Clock
@@ -100,10 +97,7 @@ def _key_of(
         text = "the key has not been confirmed by somebody else"
         raise RefusedAttemptError(case.request, "unconfirmed key", text)
     entitled = row.disabled_real_ms is None and row.user_kind == UserKind.PERSON
-    grants = grants_of(conn, row.user_id)
-    if not entitled or not allows(
-        grants, Permission.APPROVALS_DECIDE, scope_of(decode(case.intent))
-    ):
+    if not entitled or not may_decide(conn, row.user_id, decode(case.intent)):
         text = f"{row.person} may not decide (any more)"
         raise RefusedAttemptError(case.request, "not entitled", text)
     if counter is not None:

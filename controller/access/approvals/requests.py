@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, insert, or_, select, update
 
 from controller.access.approvals.attempts import RefusedAttemptError
-from controller.access.permissions import COMPANY, Scope, site_scope, wallet_scope
+from controller.access.approvals.entitlement import scope_of
 from controller.access.records import changed
 from controller.changes import ChangeKind, record_change
 from controller.clock import Clock
@@ -15,7 +15,7 @@ from controller.errors import ConflictError, MissingError
 from controller.storage.tables import approval_requests
 from shared.approvals.encoding import digest_of, encode
 from shared.approvals.fields import name_text
-from shared.approvals.intents import AnyIntent, CommandIntent, PaymentIntent
+from shared.approvals.intents import AnyIntent
 from shared.approvals.life import TERMINAL_STATES, ApprovalEvent, ApprovalState, step
 from shared.approvals.statement import Case, Policy
 from shared.errors import BadInputError
@@ -37,16 +37,6 @@ class Wish:
     policy: Policy
     rule: str
     expires_ms: int
-
-
-def scope_of(intent: AnyIntent) -> Scope:
-    """Where an approver must be entitled to decide."""
-    match intent:
-        case CommandIntent(site=site):
-            return site_scope(site)
-        case PaymentIntent(wallet=wallet):
-            return wallet_scope(wallet)
-    return COMPANY
 
 
 def open_request(conn: Connection, clock: Clock, wish: Wish) -> str:

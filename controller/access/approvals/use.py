@@ -12,7 +12,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, select, update
 
 from controller.access.approvals.attempts import RefusedAttemptError
-from controller.access.approvals.keys import approver_key, is_in_force, keys_of
+from controller.access.approvals.entitlement import check_initiator, keys_that_decide
+from controller.access.approvals.keys import approver_key
 from controller.access.approvals.requests import CONTROLLER, case_of, locked_request, move
 from controller.clock import Clock
 from controller.storage.tables import approval_keys, approval_requests, approvals, users
@@ -28,7 +29,8 @@ def approved_intent(
     conn: Connection, clock: Clock, party: RelyingParty | None, request_id: str, digest: bytes
 ) -> AnyIntent:
     """What was approved, once. `RefusedAttemptError` when it is not approved, was used before, is
-    another intent, too late, or no longer stands on keys in force; then nothing is changed."""
+    another intent, too late, no longer stands on keys in force of people who may decide, or was
+    asked for by somebody who may no longer ask; then nothing is changed."""
     row = locked_request(conn, request_id)
     if row.state != ApprovalState.APPROVED.value:
         raise RefusedAttemptError(request_id, f"is {row.state}", f"the request is {row.state}")
@@ -41,8 +43,10 @@ def approved_intent(
     if judgement.state is not ApprovalState.APPROVED:
         text = "its approvals no longer come to a quorum"
         raise RefusedAttemptError(request_id, "no quorum any more", text)
+    intent = decode(case.intent)
+    check_initiator(conn, row.id, row.initiator_id, intent)
     move(conn, clock, row, ApprovalEvent.USE, CONTROLLER)
-    return decode(case.intent)
+    return intent
 
 
 def note_outcome(conn: Connection, request_id: str, outcome: str) -> None:
@@ -59,15 +63,11 @@ def note_outcome(conn: Connection, request_id: str, outcome: str) -> None:
 
 
 def judge_kept(conn: Connection, case: Case, party: RelyingParty | None, at_ms: int) -> Judgement:
-    """The judgement on what is kept for a request, with the keys that are in force now."""
+    """The judgement on what is kept for a request, with the keys in force of those who may decide
+    on it now."""
     rows = kept_decisions(conn, case.request)
-    trust = Trust(
-        {
-            key.key_id: key
-            for key in (approver_key(row) for row in keys_of(conn) if is_in_force(row))
-        },
-        party,
-    )
+    keys = (approver_key(row) for row in keys_that_decide(conn, decode(case.intent)))
+    trust = Trust({key.key_id: key for key in keys}, party)
     decisions = [
         SignedDecision(bytes(row.wire_key_id), Decision(row.decision), bytes(row.signature))
         for row in rows

@@ -28,6 +28,7 @@ users = Table(
     Column("kind", String(20), nullable=False),  # controller.access.people.UserKind
     Column("password_hash", String(200)),  # NULL: no signing in by password
     Column("password_changed_real_ms", BigInteger),
+    Column("first_password_until_real_ms", BigInteger),  # NULL: its owner has set the password
     Column("disabled_real_ms", BigInteger),
     Column("totp_secret", String(120)),  # controller.access.factor_seal
     Column("totp_pending", String(120)),  # shown, not confirmed yet

@@ -43,6 +43,7 @@ async function showAccount() {
         await showAccount();
       },
     })), "No passkey is registered.");
+  return account;
 }
 
 async function showTokens() {
@@ -110,12 +111,17 @@ async function factorAdded(added) {
 async function showAll() {
   const who = await whoIs();
   const whole = who.stage === "full";
-  byId("enrol").hidden = whole;
+  const first = (await showAccount()).has_first_password;
+  byId("first-password").hidden = !first;
+  byId("enrol").hidden = whole || first;
+  for (const part of document.querySelectorAll("[data-once]")) {
+    part.hidden = first || (part.dataset.once === "whole" && !whole);
+  }
   showPermissions(who);
   for (const link of document.querySelectorAll("nav [data-permission]")) {
     link.hidden = !(link.dataset.permission in who.permissions);
   }
-  await Promise.all([showAccount(), showTokens(), showSessions()]);
+  if (whole && !first) await Promise.all([showTokens(), showSessions()]);
 }
 
 onSubmit(byId("totp-begin"), async (form) => {

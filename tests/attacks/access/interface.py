@@ -2,12 +2,13 @@
 
 import hashlib
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any
 
 import httpx2 as httpx
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, literal, select
 
 from controller.access import sessions as session_store
 from controller.access.desk import AccessDesk
@@ -40,6 +41,8 @@ _RECORDS = {
     "throttles",
     "webhook_deliveries",
 }
+_KEPT = [table for table in metadata.sorted_tables if table.name not in _RECORDS]
+_FILLED = select(*(exists(select(literal(1)).select_from(table)) for table in _KEPT))
 _NOTED = {"seen_real_ms", "used_real_ms"}
 """When a session or token was last used is noted also where it was refused."""
 
@@ -137,11 +140,18 @@ class Person:
         return answer
 
 
-def admitted(application: FastAPI, storage: Storage, clock: SetClock, user_id: int) -> Person:
-    """A browser with a whole session of the account, as after both steps."""
+def admitted(
+    application: FastAPI,
+    storage: Storage,
+    clock: SetClock,
+    user_id: int,
+    stage: Stage = Stage.FULL,
+) -> Person:
+    """A browser with a session of the account: a whole one, as after both steps, or one of before
+    the second."""
     with storage.write() as conn:
         visitor = Visitor("of the tests", "a test")
-        opened = session_store.open_session(conn, user_id, Stage.FULL, visitor, clock.real_ms())
+        opened = session_store.open_session(conn, user_id, stage, visitor, clock.real_ms())
     person = Person.at(application)
     person.client.cookies.set("bes_session", opened.secret, domain="testserver.local")
     person.csrf = opened.csrf
@@ -152,9 +162,8 @@ def state_of(storage: Storage) -> str:
     """A digest of everything that is stored, except of what records what was refused."""
     told = hashlib.sha256()
     with storage.read() as conn:
-        for table in metadata.sorted_tables:
-            if table.name in _RECORDS:
-                continue
+        filled = conn.execute(_FILLED).one()
+        for table in compress(_KEPT, filled):
             columns = [column for column in table.columns if column.name not in _NOTED]
             rows = sorted(repr(tuple(row)) for row in conn.execute(select(*columns)))
             told.update(repr((table.name, rows)).encode())

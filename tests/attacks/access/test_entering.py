@@ -83,6 +83,7 @@ def test_an_account_that_does_not_exist_is_told_from_no_other(application: FastA
     assert told("vera") == told("nobody-of-that-name") == told("Not Even A Name")
 
 
+@pytest.mark.usefixtures("dear_passwords")
 def test_an_account_that_does_not_exist_costs_the_same_work() -> None:
     kept = passwords.hash_password(PASSWORD)
 

@@ -1,9 +1,7 @@
 """Every route with every role: in where the table of permissions says so, and nowhere else."""
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
@@ -22,6 +20,8 @@ from controller.access.permissions import (
     ScopeKind,
     site_scope,
 )
+from controller.access.session_life import Stage
+from controller.api.guard import Lack
 from controller.api.v1 import router as api_router
 from controller.detection.kinds import SecurityKind
 from controller.storage.engine import Storage
@@ -37,6 +37,7 @@ from tests.attacks.access.interface import (
     state_of,
     told_of,
 )
+from tests.databases import KINDS, fresh_database
 from tests.routes import Guarded, guarded_routes
 
 UNGUARDED_STATUS = {401, 403}
@@ -60,12 +61,13 @@ GUARDED = [route for route in ROUTES if route.needs and route.method != "WEBSOCK
 
 @dataclass(frozen=True, slots=True)
 class Company:
-    """A database with one account for each role, and somebody without any."""
+    """A database with one account for each role, somebody without any, and one with all."""
 
     storage: Storage
     application: FastAPI
     clock: SetClock
     accounts: dict[Role | None, int]
+    everything: int
 
     def program(self, token: str) -> Person:
         """Somebody with an API token, no session."""
@@ -78,12 +80,20 @@ class Company:
         return admitted(self.application, self.storage, self.clock, self.accounts[role])
 
 
-@pytest.fixture(scope="module")
-def company(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
-    """Made once: what is refused changes nothing, so that the next route finds the same."""
-    path = tmp_path_factory.mktemp("company") / "controller.db"
-    shutil.copyfile(sqlite_template, path)
-    storage = Storage(f"sqlite:///{path}")
+@pytest.fixture(scope="module", params=KINDS)
+def company(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Company]:
+    """Made once on each kind of database: what is refused changes nothing, so that the next route
+    finds the same."""
+    with fresh_database(request, tmp_path_factory.mktemp("company")) as url:
+        storage = Storage(url)
+        yield populated(storage)
+        storage.close()
+
+
+def populated(storage: Storage) -> Company:
+    """The company with its accounts."""
     clock = SetClock()
     enter_account(storage, clock, "bystander")
     accounts: dict[Role | None, int] = {
@@ -96,8 +106,7 @@ def company(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     everything = enter_account(storage, clock, "everything", EVERY_ROLE)
     with storage.write() as conn:
         conn.execute(insert(api_tokens), [_all_but(left, everything) for left in Permission])
-    yield Company(storage, compose(storage, clock), clock, accounts)
-    storage.close()
+    return Company(storage, compose(storage, clock), clock, accounts, everything)
 
 
 def token_of(role: Role | None) -> str:
@@ -204,6 +213,29 @@ def test_a_stranger_is_refused_at_the_route(company: Company, route: Guarded) ->
     else:
         assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
     assert state_of(company.storage) == before
+
+
+@pytest.mark.parametrize("route", GUARDED, ids=str)
+def test_a_session_without_its_second_factor_is_refused_at_the_route(
+    company: Company, route: Guarded
+) -> None:
+    half_way = [(Stage.PASSWORD, 401, "/sign-in")]
+    if Lack.FACTOR not in route.even_without:
+        half_way.append((Stage.ENROLLING, 403, "/account"))
+    for stage, status, place in half_way:
+        person = admitted(
+            company.application, company.storage, company.clock, company.everything, stage
+        )
+        before = state_of(company.storage)
+        told = told_of(company.storage, SecurityKind.SESSION_REFUSED)
+        answer = person.send(route.method, route.path)
+        if route.path.startswith("/api/"):
+            assert answer.status_code == status
+            told += 1
+        else:
+            assert (answer.status_code, answer.headers["location"]) == (303, place)
+        assert state_of(company.storage) == before
+        assert told_of(company.storage, SecurityKind.SESSION_REFUSED) == told
 
 
 FOR_THE_COMPANY = [

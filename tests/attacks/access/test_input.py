@@ -10,6 +10,7 @@ from urllib.parse import quote
 import pytest
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
 
 from controller.access.permissions import COMPANY, Grant, Role
 from controller.api.limits import listener_limits
@@ -21,8 +22,11 @@ from controller.storage.engine import Storage
 from controller.storage.migrate import migrate
 from tests.accounts import PASSWORD, enter_account
 from tests.attacks.access.interface import API, Person, state_of
+from tests.waiting import wait_for
 
 SQL = ["' OR '1'='1", "root'--", "root'; DROP TABLE users;--", "root\x00", "root%", "\ud7ff" * 9]
+
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
 
 @pytest.mark.parametrize("text", SQL)
@@ -123,7 +127,12 @@ def listener(tmp_path: Path) -> Iterator[int]:
     enter_account(storage, SystemClock(), "vera", grants, password=PASSWORD)
     storage.close()
     http = HttpConfig(
-        body_s=1.0, header_s=1.0, max_body_bytes=10_000, max_header_bytes=4_096, max_connections=8
+        body_s=1.0,
+        header_s=1.0,
+        unread_s=1.0,
+        max_body_bytes=10_000,
+        max_header_bytes=4_096,
+        max_connections=8,
     )
     config = ControllerConfig(
         database=DatabaseConfig(url=f"sqlite:///{tmp_path / 'controller.db'}"),
@@ -197,13 +206,41 @@ def test_two_lengths_in_one_request_are_refused(listener: int) -> None:
 
 def test_more_connections_than_allowed_are_refused_and_served_again_later(listener: int) -> None:
     held = [socket.create_connection(("127.0.0.1", listener), timeout=60) for _ in range(8)]
-    request = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     try:
-        assert converse(listener, request).startswith(b"HTTP/1.1 503 ")
+        assert converse(listener, HEALTH).startswith(b"HTTP/1.1 503 ")
     finally:
         for connection in held:
             connection.close()
-    deadline = time.monotonic() + 30
-    while not converse(listener, request).startswith(b"HTTP/1.1 200 "):
+    served_again(listener)
+
+
+def test_a_reader_that_does_not_read_loses_its_connection() -> None:
+    async def endless(scope: Scope, _receive: Receive, send: Send) -> None:
+        assert scope["type"] == "http"
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(1_000):
+            await send({"type": "http.response.body", "body": b"x" * 65_536, "more_body": True})
+
+    limits = listener_limits(HttpConfig(unread_s=1.0))
+    config = uvicorn.Config(
+        endless, host="127.0.0.1", port=0, lifespan="off", log_config=None, **limits
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    wait_for(lambda: server.started, "the listener")
+    port = server.servers[0].sockets[0].getsockname()[1]
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert connection.recv(12) == b"HTTP/1.1 200"
+        wait_for(lambda: not server.server_state.connections, "the connection to be dropped")
+    server.should_exit = True
+    thread.join(60)
+
+
+def served_again(listener: int) -> None:
+    """Another visitor is let in before long."""
+    deadline = time.monotonic() + 60
+    while not converse(listener, HEALTH).startswith(b"HTTP/1.1 200 "):
         assert time.monotonic() < deadline
         time.sleep(0.1)

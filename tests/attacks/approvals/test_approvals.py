@@ -5,13 +5,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from controller.access import people
 from controller.access.approvals import keys
 from controller.access.approvals.attempts import RefusedAttemptError, attempt
 from controller.access.approvals.requests import withdraw
 from controller.access.approvals.use import approved_intent
+from controller.access.permissions import Role
 from controller.errors import ConflictError
 from controller.storage import tables
 from shared.approvals.encoding import encode
@@ -19,7 +20,7 @@ from shared.approvals.intents import PaymentOutput
 from shared.approvals.judgement import SignedDecision
 from shared.approvals.life import ApprovalState
 from shared.approvals.statement import Case, Decision
-from tests.approvers import HOUR_MS, PARTY, PAYMENT, Ceremony, with_file, with_passkey
+from tests.approvers import GRANT, HOUR_MS, PARTY, PAYMENT, Ceremony, with_file, with_passkey
 from tests.nodes import StillClock
 from tests.offices import Office, other_payment
 
@@ -149,6 +150,53 @@ def test_approval_by_a_disabled_account_is_refused(office: Office) -> None:
     with office.storage.write() as conn:
         people.set_disabled(conn, office.clock, office.users["alice"], people.HOST, disabled=True)
     assert office.say(case, "carol") is ApprovalState.PENDING
+
+
+def _take_role(office: Office, person: str) -> None:
+    user_id = office.users[person]
+    with office.storage.write() as conn:
+        mine = tables.role_grants.c.user_id == user_id
+        for given in conn.scalars(select(tables.role_grants.c.id).where(mine)).all():
+            people.revoke(conn, office.clock, user_id, given, people.HOST)
+
+
+def test_an_approval_of_who_may_decide_no_more_does_not_count(office: Office) -> None:
+    case = office.ask()
+    office.say(case, "alice")
+    _take_role(office, "alice")
+    assert office.say(case, "bob") is ApprovalState.PENDING
+    assert office.say(case, "carol") is ApprovalState.APPROVED
+
+
+def test_use_of_an_approval_by_who_may_decide_no_more_is_refused(office: Office) -> None:
+    case = _approved(office)
+    _take_role(office, "bob")
+    _refused_use(office, case, "no quorum any more")
+
+
+@pytest.mark.parametrize("how", ["disabled", "without the role"])
+def test_use_of_what_somebody_asked_for_who_may_ask_no_more_is_refused(
+    office: Office, how: str
+) -> None:
+    case = _approved(office)
+    if how == "disabled":
+        with office.storage.write() as conn:
+            dave = office.users["dave"]
+            people.set_disabled(conn, office.clock, dave, people.HOST, disabled=True)
+    else:
+        _take_role(office, "dave")
+    _refused_use(office, case, "initiator not entitled")
+
+
+def test_a_new_administrator_approved_by_a_former_one_is_refused(office: Office) -> None:
+    for name in ("gina", "hugo"):
+        office.hire(name, Role.ADMINISTRATOR)
+        office.register(with_file(name))
+    case = office.ask(GRANT, people_named=("gina", "alice"), quorum=1, initiator="hugo")
+    refused(office, case, with_file("alice").sign(case), "not entitled")
+    _take_role(office, "gina")
+    office.appoint("gina", Role.OPERATOR)
+    refused(office, case, with_file("gina").sign(case), "not entitled")
 
 
 def test_approval_by_who_may_decide_elsewhere_only_is_refused(office: Office) -> None:

@@ -39,6 +39,7 @@ class Account(BaseModel):
     totp: bool
     passkeys: list[Passkey]
     recovery_codes_left: int
+    has_first_password: bool = Field(description="It was set by somebody else: change it first")
 
 
 class NewTotp(BaseModel):

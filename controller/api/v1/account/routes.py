@@ -10,13 +10,22 @@ from sqlalchemy import Connection, func, select
 from controller.access import factors, passkeys, people
 from controller.access import sessions as session_store
 from controller.access.callers import Caller
+from controller.access.desk import Refusal, Refused
 from controller.access.passkeys import Answered
 from controller.access.passwords import check_password, hash_password
 from controller.access.records import changed
 from controller.access.session_life import Stage
 from controller.api.context import Context, ContextDep, address_of
 from controller.api.cookies import change_cookie
-from controller.api.persons import PartyDep, PersonDep, confirm_password, session_of
+from controller.api.persons import (
+    AddingFactorDep,
+    NotWholeYetDep,
+    PartyDep,
+    PersonDep,
+    confirm_password,
+    refusal,
+    session_of,
+)
 from controller.api.problems import ProblemError, documented, not_found
 from controller.api.v1.account.requests import (
     Confirmed,
@@ -38,7 +47,7 @@ _CONFIRMED_OR_NOT = documented(HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS
 
 
 @router.get("", summary="One's own account")
-def read_account(context: ContextDep, caller: PersonDep) -> Account:
+def read_account(context: ContextDep, caller: NotWholeYetDep) -> Account:
     """Who is signed in, with the second factors that are set up."""
     with context.storage.read() as conn:
         row = conn.execute(select(users).where(users.c.id == caller.user_id)).one()
@@ -59,6 +68,7 @@ def read_account(context: ContextDep, caller: PersonDep) -> Account:
         totp=row.totp_secret is not None,
         passkeys=[Passkey.of(key) for key in keys],
         recovery_codes_left=left,
+        has_first_password=row.first_password_until_real_ms is not None,
     )
 
 
@@ -69,10 +79,12 @@ def read_account(context: ContextDep, caller: PersonDep) -> Account:
     summary="Change one's password",
 )
 def change_password(
-    context: ContextDep, caller: PersonDep, request: Request, change: PasswordChange
+    context: ContextDep, caller: NotWholeYetDep, request: Request, change: PasswordChange
 ) -> None:
-    """Sets a new password; every session ends, this one too."""
+    """Sets a new password; every session ends, this one too, and every API token."""
     confirm_password(context, caller, change.password, address_of(request))
+    if change.new_password == change.password:
+        raise ProblemError(HTTPStatus.CONFLICT, "the new password is the present one")
     try:
         check_password(change.new_password, caller.name)
     except BadInputError as error:
@@ -85,7 +97,7 @@ def change_password(
 
 @router.post("/totp", responses=_CONFIRMED, summary="Begin with an authenticator app")
 def begin_totp(
-    context: ContextDep, caller: PersonDep, request: Request, given: Confirmed
+    context: ContextDep, caller: AddingFactorDep, request: Request, given: Confirmed
 ) -> NewTotp:
     """A new secret, shown once. One that is in use stays so until a code of the new is given."""
     confirm_password(context, caller, given.password, address_of(request))
@@ -97,21 +109,28 @@ def begin_totp(
 
 @router.post(
     "/totp/confirmation",
-    responses=documented(HTTPStatus.CONFLICT),
+    responses=_CONFIRMED_OR_NOT,
     summary="Finish with an authenticator app",
 )
 def confirm_totp(
-    context: ContextDep, caller: PersonDep, request: Request, given: FirstCode
+    context: ContextDep, caller: AddingFactorDep, request: Request, given: FirstCode
 ) -> FactorAdded:
     """Makes the new secret the account's, by a first code of it; recovery codes come with it."""
-    now_ms = context.clock.real_ms()
-    with context.storage.write() as conn:
+
+    def confirm(conn: Connection, now_ms: int) -> FactorAdded | None:
         seal = context.access.seal
         codes = factors.confirm_totp(conn, seal, caller.user_id, given.code, now_ms)
         if codes is None:
-            raise ProblemError(HTTPStatus.CONFLICT, "this is no code of the secret just shown")
+            return None
         changed(conn, context.clock, "user.totp_set", caller.actor, caller.actor)
         return _with_factor(conn, context, caller, request, codes)
+
+    added = context.access.first_code(caller, address_of(request), confirm)
+    if not isinstance(added, Refused):
+        return added
+    if added.refusal is Refusal.WRONG:
+        raise ProblemError(HTTPStatus.CONFLICT, "this is no code of the secret just shown")
+    raise refusal(added)
 
 
 @router.delete(
@@ -134,7 +153,11 @@ def remove_totp(context: ContextDep, caller: PersonDep, request: Request, given:
     "/passkeys/options", responses=_CONFIRMED_OR_NOT, summary="What the browser makes a passkey of"
 )
 def passkey_options(
-    context: ContextDep, caller: PersonDep, request: Request, party: PartyDep, given: Confirmed
+    context: ContextDep,
+    caller: AddingFactorDep,
+    request: Request,
+    party: PartyDep,
+    given: Confirmed,
 ) -> CeremonyOptions:
     """Begins the registration of a passkey."""
     confirm_password(context, caller, given.password, address_of(request))
@@ -158,7 +181,7 @@ def passkey_options(
     summary="Register a passkey",
 )
 def add_passkey(
-    context: ContextDep, caller: PersonDep, request: Request, party: PartyDep, new: NewPasskey
+    context: ContextDep, caller: AddingFactorDep, request: Request, party: PartyDep, new: NewPasskey
 ) -> FactorAdded:
     """Keeps a passkey that answers the challenge just given, with its user verified."""
     now_ms = context.clock.real_ms()
@@ -166,9 +189,11 @@ def add_passkey(
     with context.storage.write() as conn:
         challenge = session_store.take_challenge(conn, session_of(caller).id, now_ms)
     if challenge is None:
+        context.access.tell_bad_passkey(caller.user_id, address_of(request))
         raise refused
     answered = Answered(new.credential.credential(), challenge)
     with context.storage.write() as conn:
+        people.user_row(conn, caller.user_id)  # of two at a time the second finds itself ended
         made = passkeys.register(conn, party, caller.user_id, new.name, answered, now_ms)
         if made is not None:
             changed(
@@ -211,9 +236,12 @@ def remove_passkey(
 def _with_factor(
     conn: Connection, context: Context, caller: Caller, request: Request, codes: list[str]
 ) -> FactorAdded:
-    """A session that waited for a second factor to be set up is whole now, under a new id."""
+    """Every other session ends. One that waited for a second factor to be set up is whole now,
+    under a new id; only the first to set one up becomes so."""
     session = session_of(caller)
-    if session.stage is Stage.FULL:
+    people.user_row(conn, caller.user_id)
+    session_store.end_all(conn, caller.user_id, but=session.id)
+    if session.stage is Stage.FULL and session_store.is_kept(conn, session.id):
         return FactorAdded(stage=Stage.FULL, csrf=session.csrf, recovery_codes=codes)
     opened = session_store.elevate(conn, caller.user_id, session.id, context.clock.real_ms())
     if opened is None:

@@ -42,10 +42,13 @@ _ALGORITHMS = [COSEAlgorithmIdentifier.EDDSA, COSEAlgorithmIdentifier.ECDSA_SHA_
 
 @router.get("", summary="Approvers' keys, oldest first")
 def list_keys(context: ContextDep, permit: ApprovalReader) -> Keys:
-    """Everybody's keys, revoked ones too."""
+    """Everybody's keys, revoked ones too; one's own for whoever reads approvals of a site or wallet
+    only."""
+    caller = permit.caller
+    everybody = caller.may(Permission.APPROVALS_READ, COMPANY)
     with context.storage.read() as conn:
-        rows = keys.keys_of(conn)
-    return Keys(items=[KeyView.of(row, permit.caller.user_id) for row in rows])
+        rows = keys.keys_of(conn, None if everybody else caller.user_id)
+    return Keys(items=[KeyView.of(row, caller.user_id) for row in rows])
 
 
 @router.post("", status_code=HTTPStatus.CREATED, responses=documented(HTTPStatus.CONFLICT))

@@ -46,7 +46,7 @@ from shared.identity.renewal import Challenge
 from shared.time import from_ms
 
 ASK_AGAIN_AFTER_S = 5
-_CONFIGURED = documented(HTTPStatus.CONFLICT)
+_CONFIGURED = documented(HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS)
 _GUARDED = documented(
     HTTPStatus.FORBIDDEN,
     HTTPStatus.REQUEST_TIMEOUT,
@@ -63,7 +63,12 @@ _BY_KEY = Depends(Open("the key of the node's certificate speaks for it"))
 router = APIRouter(prefix="/enrolment", tags=["enrolment"])
 
 
-@router.get("/trust", summary="The authorities", dependencies=[_PUBLIC], responses=_CONFIGURED)
+@router.get(
+    "/trust",
+    summary="The authorities",
+    dependencies=[_PUBLIC, Depends(knock)],
+    responses=_CONFIGURED,
+)
 def read_trust(desk: DeskDep) -> Trust:
     """For a host that compares a root with the fingerprint that it was given."""
     return Trust(authorities=desk.authority.bundle_pem)
@@ -72,7 +77,7 @@ def read_trust(desk: DeskDep) -> Trust:
 @router.get(
     "/crl",
     summary="The revocation lists",
-    dependencies=[_PUBLIC],
+    dependencies=[_PUBLIC, Depends(knock)],
     response_class=Response,
     responses={
         **_CONFIGURED,
@@ -82,7 +87,7 @@ def read_trust(desk: DeskDep) -> Trust:
 def read_lists(context: ContextDep, desk: DeskDep) -> Response:
     """The newest list of every issuer, in PEM, one after the other."""
     with context.storage.read() as conn:
-        lists = lists_pem(conn, desk.authority)
+        lists = lists_pem(conn, context.clock, desk.authority)
     return Response(lists, media_type="application/x-pem-file")
 
 
@@ -157,8 +162,11 @@ def renew_certificate(
             signature=base64.b64decode(asked.proof),
         )
         renewal = Renewal(proof, _host_request(asked.request), address)
-    with context.storage.write() as conn:
-        outcome = renew(conn, context.clock, desk.authority, renewal)
+    try:
+        with context.storage.write() as conn:
+            outcome = renew(conn, context.clock, desk.authority, renewal)
+    except ConflictError as error:
+        raise ProblemError(HTTPStatus.CONFLICT, str(error)) from error
     if isinstance(outcome, RenewalRefusal):
         punish(desk, address)
         raise ProblemError(HTTPStatus.FORBIDDEN, f"not renewed: {outcome.value}")

@@ -1,5 +1,6 @@
 """`/api/v1/enrolment` for people and their programs."""
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -26,8 +27,15 @@ from controller.api.v1.enrolment.responses import (
 )
 from controller.enrolment.authority import new_token
 from controller.enrolment.judge import checked_network
-from controller.enrolment.revoking import Revocation, revoke_certificates
+from controller.enrolment.revoking import (
+    OtherRevocation,
+    Revocation,
+    is_known,
+    revoke_certificates,
+    revoke_other,
+)
 from controller.enrolment.tokens import (
+    Asker,
     Terms,
     confirm,
     issue_token,
@@ -62,7 +70,11 @@ def make_token(
 ) -> MadeEnrolment:
     """Makes a token, shown here and never again. One that is open for the node is withdrawn, so a
     request that is sent again leaves one good token: hence no Idempotency-Key, whose kept answer
-    would hold the secret."""
+    would hold the secret.
+
+    409 when the name is not free: known at another site or with another role, asked for by a site
+    out of reach, or one of the company's own programs'.
+    """
     if not permit.reaches_site(new.site):
         raise not_found("site", new.site)
     with readable():
@@ -78,7 +90,8 @@ def make_token(
     )
     try:
         with context.storage.write() as conn:
-            row = issue_token(conn, context.clock, permit.actor, terms, token)
+            asker = Asker(permit.actor, permit.reaches_site)
+            row = issue_token(conn, context.clock, desk.authority, asker, terms, token)
     except ConflictError as error:
         raise ProblemError(HTTPStatus.CONFLICT, str(error)) from error
     return MadeEnrolment(
@@ -187,12 +200,24 @@ def revoke(context: ContextDep, permit: Revoker, desk: DeskDep, new: NewRevocati
     """Revokes a node's certificates, or one of them, and issues the next revocation list.
 
     Without `serial` the node's open tokens are withdrawn too. 409 when nothing was left to revoke.
+    Certificates of the company's own programs (`controller`, `broker`, ...), and those that a
+    restored database does not know, are revoked by `serial`, with the right on the whole company.
     """
-    revocation = Revocation(actor=permit.actor, reason=new.reason, serial=new.serial)
+    company = permit.sites is None
     with context.storage.write() as conn:
-        if not permit.reaches_node(conn, new.node):
+        own_program = desk.authority.is_reserved(new.node)
+        if not permit.reaches_node(conn, new.node) or (own_program and not company):
             raise not_found("node", new.node)
-        serials = revoke_certificates(conn, context.clock, desk.authority, new.node, revocation)
+        if own_program and new.serial is None:
+            problem = f"certificates of {new.node} are made on its host: name one by its serial"
+            raise ProblemError(HTTPStatus.CONFLICT, problem)
+        if new.serial is not None and company and not is_known(conn, new.serial):
+            other = OtherRevocation(permit.actor, new.reason, new.serial, new.node)
+            done = revoke_other(conn, context.clock, desk.authority, other)
+            serials: Sequence[str] = [new.serial] if done else []
+        else:
+            revocation = Revocation(actor=permit.actor, reason=new.reason, serial=new.serial)
+            serials = revoke_certificates(conn, context.clock, desk.authority, new.node, revocation)
         if not serials:
             raise ProblemError(HTTPStatus.CONFLICT, f"{new.node} has no such certificate in use")
         if new.serial is None:

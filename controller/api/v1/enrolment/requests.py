@@ -53,7 +53,7 @@ class NewRevocation(StrictRequest):
     """What no longer counts: a node's certificates, or one of them."""
 
     node: NodeName
-    serial: Annotated[str | None, Field(pattern=r"^[0-9a-f]{1,40}$")] = None
+    serial: Annotated[str | None, Field(pattern=r"^[1-9a-f][0-9a-f]{0,39}$")] = None
     reason: Annotated[str, Field(min_length=1, max_length=200, pattern=_NO_NUL)]
 
 

@@ -15,7 +15,7 @@ from controller.api.preconditions import IfMatch, changed, etag, expected_versio
 from controller.api.problems import ProblemError, documented, not_found
 from controller.api.v1.holds.requests import HoldChange, NewHold
 from controller.api.v1.holds.responses import Hold
-from controller.audit.leaves import queue_leaf
+from controller.audit import Personal, queue_leaf
 from controller.storage.tables import legal_holds, nodes
 from shared.errors import BadInputError
 from shared.time import to_ms
@@ -93,7 +93,7 @@ def _create(context: Context, conn: Connection, actor: str, new: NewHold) -> Mad
         kind="hold.created",
         actor=actor,
         subject=str(row.id),
-        data=hold.model_dump(mode="json"),
+        data=hold.model_dump(mode="json") | {"reason": Personal("reason", new.reason)},
         now_ms=now_ms,
     )
     return Made(hold, f"/api/v1/legal-holds/{row.id}")

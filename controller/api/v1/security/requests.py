@@ -8,4 +8,4 @@ from controller.api.text import StrictRequest
 class Acknowledgement(StrictRequest):
     """That somebody has looked into it, and what he found."""
 
-    note: str = Field(min_length=1, max_length=500, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]+$")
+    note: str = Field(min_length=1, max_length=300, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]+$")

@@ -126,6 +126,7 @@ def _signed_in(context: Context, request: Request, opened: Opened | Refused) -> 
 def read_current(context: ContextDep, caller: CallerDep) -> CurrentSession:
     """The session that the request came with, with the token for changes."""
     session = session_of(caller)
+    is_whole = session.stage is Stage.FULL and not session.has_first_password
     with context.storage.read() as conn:
         kinds = factors.factor_kinds(conn, caller.user_id)
     return CurrentSession(
@@ -134,7 +135,7 @@ def read_current(context: ContextDep, caller: CallerDep) -> CurrentSession:
         name=caller.name,
         csrf=session.csrf,
         factors=kinds,
-        permissions=dict(permissions_of(caller)) if session.stage is Stage.FULL else {},
+        permissions=dict(permissions_of(caller)) if is_whole else {},
     )
 
 

@@ -1,9 +1,9 @@
 """`/api/v1/users`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Path
 from fastapi.responses import JSONResponse
@@ -14,12 +14,17 @@ from controller.access import sessions as session_store
 from controller.access.approvals.attempts import RefusedAttemptError, attempt
 from controller.access.approvals.grants import ask_grant
 from controller.access.approvals.keys import Owner
-from controller.access.callers import UserKind
-from controller.access.four_eyes import GrantChange, needs_approval
+from controller.access.callers import UserKind, grants_of
+from controller.access.four_eyes import (
+    GrantChange,
+    needs_approval,
+    why_not_remove,
+    why_not_reset,
+)
 from controller.access.passwords import check_password, hash_password
-from controller.access.permissions import Grant, Permission, Role, parse_scope
+from controller.access.permissions import COMPANY, Grant, Permission, Role, parse_scope
 from controller.access.records import changed
-from controller.api.context import ContextDep
+from controller.api.context import Context, ContextDep
 from controller.api.guard import Needs, Permit
 from controller.api.paging import Cursor, Limit, Page, decode_cursor, page
 from controller.api.problems import ProblemError, documented, not_found
@@ -31,6 +36,8 @@ from controller.detection.kinds import SecurityKind
 from controller.errors import ConflictError, MissingError
 from controller.storage.tables import role_grants, users
 from shared.errors import BadInputError
+
+T = TypeVar("T")
 
 router = APIRouter(prefix="/users", tags=["users"])
 
@@ -75,7 +82,8 @@ def list_users(
 )
 def add_user(context: ContextDep, permit: UserChanger, new: UserWanted) -> UserView:
     """Adds an account without any right. Its name is unique, so a request that is sent again is
-    refused with 409 and adds nothing."""
+    refused with 409 and adds nothing. A first password is good for three days, and for nothing
+    but to be changed by its owner."""
     person = new.kind is UserKind.PERSON
     if person != (new.password is not None):
         detail = "a person has a first password, a service account has none"
@@ -87,7 +95,7 @@ def add_user(context: ContextDep, permit: UserChanger, new: UserWanted) -> UserV
         except BadInputError as error:
             raise ProblemError(HTTPStatus.CONFLICT, str(error)) from error
         hashed = hash_password(new.password)
-    wanted = people.NewUser(new.name, new.display_name, new.kind, hashed)
+    wanted = people.NewUser(new.name, new.display_name, new.kind, hashed, is_first_password=person)
     with _answered(), context.storage.write() as conn:
         user_id = people.add_user(conn, context.clock, wanted, permit.actor)
         return _view(conn, user_id, context.clock.real_ms())
@@ -104,10 +112,16 @@ def read_user(context: ContextDep, _permit: UserReader, user_id: Id) -> UserView
 def change_user(
     context: ContextDep, permit: UserChanger, user_id: Id, change: UserChange
 ) -> UserView:
-    """A disabled account's sessions end and its tokens open nothing."""
-    with _answered(), context.storage.write() as conn:
+    """A disabled account's sessions end and its tokens open nothing. No administrator disables
+    another one: that is done on the controller's host."""
+
+    def work(conn: Connection) -> UserView:
+        if change.disabled:
+            _refuse_removal(conn, permit, user_id)
         people.set_disabled(conn, context.clock, user_id, permit.actor, disabled=change.disabled)
         return _view(conn, user_id, context.clock.real_ms())
+
+    return _attempted(context, permit, work)
 
 
 @router.post(
@@ -133,10 +147,7 @@ def grant_role(
     def work(conn: Connection) -> UserView | AwaitedApproval:
         return _grant_or_ask(conn, context.clock, permit, user_id, given)
 
-    with _answered():
-        done = attempt(
-            context.storage, context.clock, permit.actor, work, SecurityKind.GRANT_REFUSED
-        )
+    done = _attempted(context, permit, work)
     if isinstance(done, UserView):
         return done
     context.wake()
@@ -147,10 +158,11 @@ def grant_role(
 def _grant_or_ask(
     conn: Connection, clock: Clock, permit: Permit, user_id: int, given: Grant
 ) -> UserView | AwaitedApproval:
+    administrators = people.lock_administrators(conn)
     people.user_row(conn, user_id)
     caller, subject = permit.caller, f"user:{user_id}"
     change = GrantChange(user_id, given, caller.user_id)
-    reason = needs_approval(change, len(people.administrators(conn)))
+    reason = needs_approval(change, len(administrators))
     if reason is None:
         people.grant(conn, clock, user_id, given, permit.actor)
         return _view(conn, user_id, clock.real_ms())
@@ -170,9 +182,15 @@ def _grant_or_ask(
     summary="Take a grant back",
 )
 def revoke_role(context: ContextDep, permit: UserChanger, user_id: Id, grant_id: Id) -> None:
-    """Takes a role back; its owner signs in anew. The last administrator stays one."""
-    with _answered(), context.storage.write() as conn:
+    """Takes a role back; its owner signs in anew. The last administrator stays one, and no
+    administrator takes another one's role away: that is done on the controller's host."""
+
+    def work(conn: Connection) -> None:
+        if _administers(conn, user_id, grant_id):
+            _refuse_removal(conn, permit, user_id)
         people.revoke(conn, context.clock, user_id, grant_id, permit.actor)
+
+    _attempted(context, permit, work)
 
 
 @router.post(
@@ -196,11 +214,20 @@ def unlock_user(context: ContextDep, permit: UserChanger, user_id: Id) -> None:
     summary="Forget an account's second factors",
 )
 def reset_factors(context: ContextDep, permit: UserChanger, user_id: Id) -> None:
-    """For a lost telephone: its sessions end, and the next one sets a factor up. Not one's own."""
+    """For a lost telephone: its sessions and tokens end, and the next session sets a factor up.
+    Not one's own, and not those of an account that asks for approvals or decides on them: that is
+    done on the controller's host."""
     if user_id == permit.caller.user_id:
         raise ProblemError(HTTPStatus.CONFLICT, "another administrator resets one's factors")
-    with _answered(), context.storage.write() as conn:
+
+    def work(conn: Connection) -> None:
+        people.user_row(conn, user_id)
+        reason = why_not_reset(grants_of(conn, user_id))
+        if reason is not None:
+            raise RefusedAttemptError(f"user:{user_id}", "factors of a privileged account", reason)
         people.reset_factors(conn, context.clock, user_id, permit.actor)
+
+    _attempted(context, permit, work)
 
 
 @router.post(
@@ -215,6 +242,28 @@ def end_sessions(context: ContextDep, permit: UserChanger, user_id: Id) -> None:
         people.user_row(conn, user_id)
         session_store.end_all(conn, user_id)
         changed(conn, context.clock, "sessions.ended", permit.actor, f"user:{user_id}")
+
+
+def _attempted(context: Context, permit: Permit, work: Callable[[Connection], T]) -> T:
+    """What one administrator may not do alone is recorded when he tries."""
+    with _answered():
+        kind = SecurityKind.GRANT_REFUSED
+        return attempt(context.storage, context.clock, permit.actor, work, kind)
+
+
+def _refuse_removal(conn: Connection, permit: Permit, user_id: int) -> None:
+    administrators = people.lock_administrators(conn)
+    reason = why_not_remove(user_id, permit.caller.user_id, administrators)
+    if reason is not None:
+        raise RefusedAttemptError(f"user:{user_id}", "an administrator, alone", reason)
+
+
+def _administers(conn: Connection, user_id: int, grant_id: int) -> bool:
+    """Whether it is this grant by which the account administers the company."""
+    query = select(role_grants.c.id).filter_by(
+        id=grant_id, user_id=user_id, role=Role.ADMINISTRATOR, scope=str(COMPANY)
+    )
+    return conn.scalar(query) is not None
 
 
 def _view(conn: Connection, user_id: int, now_ms: int) -> UserView:

@@ -11,6 +11,7 @@ from controller.access.callers import grants_of
 from controller.access.cli import main
 from controller.access.desk import AccessDesk
 from controller.access.permissions import COMPANY, Grant, Permission, Role
+from controller.access.sessions import Opened
 from controller.clock import SystemClock
 from controller.config import AccessConfig
 from controller.storage.engine import Storage
@@ -112,3 +113,39 @@ def test_the_token_file_opens_what_its_roles_give_and_ends_when_it_changes(
     assert desk(storage).by_token("b" * 40) is not None
     with storage.read() as conn:
         assert grants_of(conn, caller.user_id) == (Grant(Role.VIEWER, COMPANY),)
+
+
+def test_a_first_password_opens_nothing_but_its_change_and_ends_what_was_before(
+    storage: Storage, config: Path
+) -> None:
+    assert add(config, "first-administrator", "anna") == 0
+    assert add(config, "add", "bert") == 0
+    with storage.read() as conn:
+        kept = select(users.c.name, users.c.first_password_until_real_ms)
+        until = {row.name: row.first_password_until_real_ms for row in conn.execute(kept)}
+    assert until["anna"] is None
+    assert until["bert"] is not None
+    assert add(config, "first-password", "anna") == 0
+    assert add(config, "first-password", "nobody") == 2
+    opened = desk(storage).sign_in("anna", PASSWORD, "192.0.2.1", "")
+    assert isinstance(opened, Opened)
+    admitted = desk(storage).by_session(opened.secret, is_request=True)
+    assert admitted is not None
+    assert admitted.caller.session is not None
+    assert admitted.caller.session.has_first_password
+
+
+def test_a_role_is_taken_back_but_not_the_last_administrator_s(
+    storage: Storage, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    administrator = ("--role", "administrator")
+    assert add(config, "first-administrator", "anna") == 0
+    assert add(config, "add", "bert", *administrator) == 0
+    assert run(config, "revoke", "bert", "--role", "viewer") == 2
+    assert run(config, "revoke", "bert", *administrator) == 0
+    assert run(config, "revoke", "anna", *administrator) == 2
+    assert "no administrator left" in capsys.readouterr().err
+    with storage.read() as conn:
+        ids = {row.name: row.id for row in conn.execute(select(users.c.name, users.c.id))}
+        assert grants_of(conn, ids["bert"]) == ()
+        assert grants_of(conn, ids["anna"]) == (Grant(Role.ADMINISTRATOR, COMPANY),)

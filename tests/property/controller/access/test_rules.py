@@ -101,7 +101,27 @@ def test_lock_outs_grow_and_stay_bounded(rounds: int, start: int) -> None:
 def test_a_right_attempt_leaves_no_trace_where_it_was_the_only_one(now: int) -> None:
     before = Strikes(since_ms=now)
     after = after_attempt(before, LIMIT, now)
-    assert throttle.taken_back(before, after) == before
+    assert throttle.taken_back(before, after, after) == before
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 7)), max_size=80))
+def test_right_attempts_at_the_same_time_let_no_more_wrong_ones_be_judged(
+    steps: list[tuple[bool, int]],
+) -> None:
+    """Right ones begin and end in any order among wrong ones, all within one lock."""
+    state, wrong, open_now = Strikes(), 0, dict[int, tuple[Strikes, Strikes]]()
+    for is_wrong, number in steps:
+        if not is_wrong and number in open_now:
+            state = throttle.taken_back(*open_now.pop(number), state)
+        elif not locked_for_ms(state, 0):
+            before, state = state, after_attempt(state, LIMIT, 0)
+            if is_wrong:
+                wrong += 1
+            else:
+                open_now[number] = (before, state)
+    assert wrong <= LIMIT.failures
+    if wrong == LIMIT.failures:
+        assert locked_for_ms(state, 0)
 
 
 @given(st.sampled_from(Stage), TIMES, TIMES, TIMES, TIMES)

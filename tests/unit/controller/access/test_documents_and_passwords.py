@@ -51,6 +51,7 @@ def test_a_password_of_the_wrong_length_or_little_more_than_the_name_is_refused(
         passwords.check_password(password, "bob-the-admin")
 
 
+@pytest.mark.usefixtures("dear_passwords")
 def test_a_password_matches_itself_only_however_it_is_composed() -> None:
     kept = passwords.hash_password("caf\u00e9 con leche y pan")
     assert kept.startswith("$argon2id$v=19$m=65536,t=3,p=4$")

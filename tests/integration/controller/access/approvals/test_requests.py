@@ -5,6 +5,7 @@ from sqlalchemy import select
 
 from controller.access.approvals.requests import end_if_overdue, locked_request, move, overdue
 from controller.access.approvals.use import approved_intent, judge_kept, note_outcome
+from controller.access.permissions import Role
 from controller.changes import ChangeKind
 from controller.errors import ConflictError, MissingError
 from controller.storage import tables
@@ -29,6 +30,8 @@ def end_overdue(office: Office) -> int:
 def test_every_kind_of_intent_is_approved_and_handed_out_once(
     office: Office, intent: AnyIntent
 ) -> None:
+    for name in ("alice", "bob", "dave"):
+        office.appoint(name, Role.ADMINISTRATOR)
     case = office.ask(intent)
     assert office.deliver(case, with_passkey("alice").sign(case)) is ApprovalState.PENDING
     assert office.say(case, "bob") is ApprovalState.APPROVED

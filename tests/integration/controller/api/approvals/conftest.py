@@ -42,7 +42,7 @@ SignedIn = Callable[[str], TestClient]
 def application(application: FastAPI) -> FastAPI:
     """With the rules."""
     context = application.state.context
-    config = ControllerConfig(database=DatabaseConfig(url=""), approvals=RULES)
+    config = ControllerConfig(database=DatabaseConfig(url="sqlite://"), approvals=RULES)
     desk = approval_desk(config, context.clock, context.desk)
     application.state.context = replace(context, approvals=desk)
     return application

@@ -10,6 +10,7 @@ from agent.site.drivers import load_driver
 from agent.uplink.link import BrokerAddress, LinkError, tls_context
 from shared.configuration import ConfigProblem
 from shared.errors import BadInputError
+from shared.host.tracing import check_tracing
 
 
 def check(config: AgentConfig) -> tuple[ConfigProblem, ...]:
@@ -20,7 +21,16 @@ def check(config: AgentConfig) -> tuple[ConfigProblem, ...]:
         *_keys(config),
         *_devices(config),
         *_model(config),
+        *_tracing(config),
     )
+
+
+def _tracing(config: AgentConfig) -> tuple[ConfigProblem, ...]:
+    try:
+        check_tracing(config.tracing)
+    except BadInputError as error:
+        return (ConfigProblem(error.field, f"{error.problem} (allowed: {error.allowed})"),)
+    return ()
 
 
 def warnings(config: AgentConfig) -> tuple[ConfigProblem, ...]:

@@ -51,6 +51,7 @@ def _run(config: AgentConfig) -> int:
     from agent.database import StorageError
     from agent.runtime.host import DataFolderError
     from agent.runtime.process import run_agent
+    from shared.host.tracing import traced_process
     from shared.logs import set_up_logs
 
     async def until_signalled() -> None:
@@ -62,7 +63,8 @@ def _run(config: AgentConfig) -> int:
 
     set_up_logs(config.log_level)
     try:
-        asyncio.run(until_signalled())
+        with traced_process(config.tracing, "bes-agent", config.node):
+            asyncio.run(until_signalled())
     except (DataFolderError, StorageError, BadInputError, OSError) as error:
         sys.stderr.write(f"bes agent run: {error}\n")
         return FAILED
@@ -85,7 +87,7 @@ def _check(file: Path, config: AgentConfig) -> int:
 
 def _upkeep(config: AgentConfig) -> int:
     from agent import upkeep
-    from shared.sqlite_copy import CopyError
+    from shared.host.sqlite_copy import CopyError
 
     now = datetime.now(UTC)
     status = OK
@@ -104,7 +106,7 @@ def _upkeep(config: AgentConfig) -> int:
 def _restore(config: AgentConfig, backup: Path) -> int:
     from agent.runtime.host import DataFolder, DataFolderError
     from agent.upkeep import restore
-    from shared.sqlite_copy import CopyError
+    from shared.host.sqlite_copy import CopyError
 
     try:
         folder = DataFolder.take(config.data_dir)
@@ -218,6 +220,9 @@ def _join(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--token-stdin", action="store_true", required=True, help="read the token there"
+    )
+    parser.add_argument(
+        "--role", choices=["site", "signer"], help="refuse a token that is for another role"
     )
     parser.add_argument("--config-dir", type=Path, default=Path("/etc/bes"), metavar="DIR")
     parser.add_argument("--data-dir", type=Path, default=Path("/var/lib/bes"), metavar="DIR")

@@ -6,7 +6,6 @@ Secrets (the broker's key, the trusted keys, device passwords) are named by the 
 
 import os
 from collections.abc import Mapping
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -14,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from agent.identity.config import IdentityConfig
 from agent.site.config import SiteSections
+from shared.addresses import is_loopback
 from shared.configuration import (
     MAX_FILE_BYTES,
     ConfigError,
@@ -21,6 +21,7 @@ from shared.configuration import (
     ConfigProblem,
     configuration,
 )
+from shared.host.tracing import TracingConfig
 from shared.messages.topics import check_node_name
 from shared.time import TimeScale
 
@@ -32,16 +33,9 @@ Port = Annotated[int, Field(ge=1, le=65_535)]
 
 def _loopback(host: str) -> str:
     """The page has no log-in, so nobody else may reach it."""
-    if host != "localhost" and not _is_loopback(host):
+    if not is_loopback(host):
         raise ValueError("not a loopback address (allowed: 127.0.0.1, ::1, localhost)")
     return host
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _key_id(text: str) -> str:
@@ -134,6 +128,7 @@ class AgentConfig(SiteSections):
     buffer: BufferConfig = Field(default_factory=BufferConfig)
     clock: ClockConfig = Field(default_factory=ClockConfig)
     status: StatusConfig = Field(default_factory=StatusConfig)
+    tracing: TracingConfig | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @model_validator(mode="after")

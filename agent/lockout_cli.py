@@ -3,11 +3,12 @@
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TextIO
 
 from agent.clock import SystemClock
 from agent.config import AgentConfig
+from agent.runtime.owner import acting_as_owner
 from agent.schema import migrate
 from agent.site import lockout
 from agent.status.words import age
@@ -73,10 +74,13 @@ def lift_lockout(config: AgentConfig, device: str, person: str, out: TextIO) -> 
 
 @contextmanager
 def _connected(config: AgentConfig) -> Iterator[sqlite3.Connection]:
-    """A connection of this process's own; the database is made if the agent never ran."""
+    """A connection of this process's own; the database is made if the agent never ran. Root has no
+    more than the agent's rights meanwhile."""
     config.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    connection = sqlite3.connect(config.database_file, isolation_level=None)
-    try:
+    with (
+        acting_as_owner(config.data_dir),
+        closing(sqlite3.connect(config.database_file, isolation_level=None)) as connection,
+    ):
         for pragma in (
             f"busy_timeout = {_BUSY_TIMEOUT_MS}",
             "journal_mode = WAL",
@@ -86,8 +90,6 @@ def _connected(config: AgentConfig) -> Iterator[sqlite3.Connection]:
             connection.execute(f"PRAGMA {pragma}").fetchone()
         migrate(connection)
         yield connection
-    finally:
-        connection.close()
 
 
 @contextmanager

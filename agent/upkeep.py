@@ -13,9 +13,9 @@ from pathlib import Path
 
 from agent.config import AgentConfig
 from agent.schema import STREAMS
+from shared.host.sqlite_copy import CopyError, copy_database
 from shared.identity.errors import IdentityError
 from shared.identity.pem import read_certificates
-from shared.sqlite_copy import CopyError, copy_database
 
 LATE_AT = 5 / 6
 """The agent renews at two thirds of a certificate's life; at this share something is wrong."""

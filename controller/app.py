@@ -1,6 +1,7 @@
 """Composition: the application and the background services that the role selects."""
 
 import asyncio
+import platform
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from enum import StrEnum
@@ -26,8 +27,10 @@ from controller.config import ControllerConfig
 from controller.detection.deliveries import enter_webhook
 from controller.detection.workers import cut_off_worker
 from controller.enrolment.desk import EnrolmentDesk
+from controller.enrolment.job import list_file
 from controller.fleet.commands import CommandDesk, CommandSigner
 from controller.fleet.presence import enter_sites
+from controller.ingest.replicas import subscription_group
 from controller.ingest.runner import Ingest, IngestHooks
 from controller.jobs import job_workers
 from controller.live import LiveFeed
@@ -41,7 +44,8 @@ from controller.web.policy import SecurityHeaders
 from controller.web.routes import mount_files
 from controller.web.routes import router as web_router
 from shared.errors import BadInputError
-from shared.service_manager import ServiceManager
+from shared.host.service_manager import ServiceManager
+from shared.host.tracing import traced_process
 
 _DISPATCH_EVERY_S = 0.2
 _RESEND_AFTER_S = 15.0
@@ -84,6 +88,7 @@ class Background:
             config.ingest,
             services.metrics,
             config.security.allowed_software,
+            only_enrolled=config.enrolment is not None,
         )
         broker = Broker(config.broker, services.metrics, ingest.offer, services.wake)
         resend_after_s = config.commands.resend_after_s if config.commands else _RESEND_AFTER_S
@@ -92,6 +97,7 @@ class Background:
         )
         worker = Worker("dispatcher", dispatcher.round, _DISPATCH_EVERY_S)
         services.wakers.append(worker.wake)
+        services.checks["ingest"] = ingest.problem
         services.checks["broker"] = lambda: None if broker.connected else "not connected"
         self._workers.append(worker)
         if config.enrolment is not None:
@@ -102,6 +108,7 @@ class Background:
         """Starts the threads."""
         if self._ingest is not None and self._broker is not None:
             self._ingest.start(IngestHooks(self._broker.confirm, self._services.wake))
+            self._broker.share_as(subscription_group(self._services.storage))
             self._broker.start()
         for worker in self._workers:
             worker.start()
@@ -126,7 +133,10 @@ def create_services(config: ControllerConfig) -> Services:
     live = LiveFeed(storage)
     services = Services(storage, clock, ControllerMetrics(), live, desk)
     if config.enrolment is not None:
-        services.enrolment = EnrolmentDesk.open(config.enrolment, desk)
+        reserved = set(config.security.trusted_clients)
+        if config.broker is not None:
+            reserved.add(config.broker.client_id)
+        services.enrolment = EnrolmentDesk.open(config.enrolment, desk, reserved)
     services.wakers.append(live.wake)
     return services
 
@@ -142,19 +152,20 @@ def create_app(config: ControllerConfig, role: Role = Role.ALL) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        await asyncio.to_thread(_enter_configured, config, services, token)
-        await services.live.start()
-        background.start()
-        manager = ServiceManager.from_environment()
-        beating = asyncio.create_task(
-            beat(manager, services.not_ready, lambda: bool(app.state.listening()))
-        )
-        yield
-        manager.stopping("ends what is under way")
-        await asyncio.to_thread(background.stop)
-        beating.cancel()
-        await services.live.stop()
-        services.storage.close()
+        with traced_process(config.tracing, "bes-controller", f"{role.value}@{platform.node()}"):
+            await asyncio.to_thread(_enter_configured, config, services, token)
+            await services.live.start()
+            background.start()
+            manager = ServiceManager.from_environment()
+            beating = asyncio.create_task(
+                beat(manager, services.not_ready, lambda: bool(app.state.listening()))
+            )
+            yield
+            manager.stopping("ends what is under way")
+            await asyncio.to_thread(background.stop)
+            beating.cancel()
+            await services.live.stop()
+            services.storage.close()
 
     app = FastAPI(
         title="Bitcoin Enterprise Suite",
@@ -197,6 +208,9 @@ def _serve_people(app: FastAPI, config: ControllerConfig, services: Services) ->
 
 
 def _enter_configured(config: ControllerConfig, services: Services, token: str | None) -> None:
+    file = list_file(services, config)
+    if file is not None:
+        file.read_back()
     with services.storage.write() as conn:
         if token is not None:
             enter_service_token(conn, services.clock, token, config.http.token_roles)

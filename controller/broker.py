@@ -24,21 +24,30 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from controller.config import BrokerConfig
 from controller.ingest.inbox import Received
 from controller.metrics import ControllerMetrics
+from controller.pauses import pause_after
 from shared.messages.topics import PREFIX
 
-_GROUP = "controller"
-SUBSCRIPTIONS = (
-    f"{PREFIX}/+/birth",
-    f"{PREFIX}/+/state",
-    f"$share/{_GROUP}/{PREFIX}/+/telemetry",
-    f"$share/{_GROUP}/{PREFIX}/+/event",
-)
 CONTROL_RESPONSE = "$CONTROL/dynamic-security/v1/response"
 """Where mosquitto's dynamic-security plug-in answers the controller."""
 _CONNECT_DEADLINE_S = 20.0
 _BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 _NO_SUBSCRIBERS = 0x10
 _log = structlog.get_logger()
+
+
+def subscriptions(group: str) -> tuple[str, ...]:
+    """What a controller listens to; replicas that name the same group share what comes.
+
+    mosquitto asks the access rules about a shared subscription only when it delivers: whoever knew
+    the group's name could join it, be handed every second message and have it dropped, while the
+    node is told that it was taken. So the name is a secret.
+    """
+    return (
+        f"{PREFIX}/+/birth",
+        f"{PREFIX}/+/state",
+        f"$share/{group}/{PREFIX}/+/telemetry",
+        f"$share/{group}/{PREFIX}/+/event",
+    )
 
 
 class Fate(Enum):
@@ -83,6 +92,7 @@ class Broker:
         self._on_control: Callable[[bytes], None] | None = None
         self._tls = _tls_context(config)
         self._client_id = f"{config.client_id}-{uuid.uuid4().hex[:12]}"
+        self._group = uuid.uuid4().hex
         self._lock = threading.Lock()
         self._client: mqtt.Client | None = None
         self._generation = 0
@@ -101,6 +111,11 @@ class Broker:
     def listen_to_control(self, on_control: Callable[[bytes], None]) -> None:
         """Hands over the broker's answers to orders about itself; call it before `start`."""
         self._on_control = on_control
+
+    def share_as(self, group: str) -> None:
+        """The secret name under which replicas share what comes; call it before `start`. Without it
+        this one shares with nobody."""
+        self._group = group
 
     def start(self) -> None:
         """Begins to connect; returns at once."""
@@ -146,8 +161,7 @@ class Broker:
         failures = 0
         while not self._stopping.is_set():
             failures = 0 if self._one_connection() else failures + 1
-            pause = _BACKOFF_S[min(failures, len(_BACKOFF_S) - 1)]
-            self._stopping.wait(pause)
+            self._stopping.wait(pause_after(failures, _BACKOFF_S))
 
     def _one_connection(self) -> bool:
         """Connects, stays until the connection ends; whether it came up at all."""
@@ -224,8 +238,8 @@ class Broker:
             self._ready()
             return
         control = () if self._on_control is None else (CONTROL_RESPONSE,)
-        topics = [(topic, SubscribeOptions(qos=1)) for topic in (*SUBSCRIPTIONS, *control)]
-        client.subscribe(topics)
+        wanted = (*subscriptions(self._group), *control)
+        client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in wanted])
 
     def _subscribed(
         self, _client: mqtt.Client, _data: Any, _mid: int, reasons: list[ReasonCode], _props: Any

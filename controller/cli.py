@@ -19,8 +19,9 @@ from controller.storage.engine import Storage, sqlite_file
 from controller.storage.migrate import migrate
 from controller.tls import ServerTls
 from shared.errors import BadInputError
+from shared.host.sqlite_copy import CopyError, copy_database
+from shared.host.tracing import check_tracing
 from shared.logs import set_up_logs
-from shared.sqlite_copy import CopyError, copy_database
 
 _GRACE_S = 10
 _FOLLOW_S = 30.0
@@ -91,6 +92,7 @@ def _backup(config: ControllerConfig, folder: Path | None) -> int:
 
 
 def _check(config: ControllerConfig, role: Role) -> int:
+    check_tracing(config.tracing)
     create_app(config, role)
     services = create_services(config)
     problems = services.not_ready()
@@ -107,6 +109,7 @@ def _run(config: ControllerConfig, role: Role, *, migrate_first: bool) -> int:
     if migrate_first:
         _migrate(config)
     tls = _tls(config)
+    check_tracing(config.tracing)
     app = create_app(config, role)
     server = uvicorn.Server(
         uvicorn.Config(

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -13,6 +12,8 @@ from controller.access.permissions import Role
 from controller.audit.config import AuditConfig
 from controller.detection.config import SecurityConfig, WebhookConfig
 from controller.enrolment.config import EnrolmentConfig
+from controller.storage.url import checked_url
+from shared.addresses import is_loopback
 from shared.configuration import (
     MAX_FILE_BYTES,
     ConfigError,
@@ -20,6 +21,7 @@ from shared.configuration import (
     ConfigProblem,
     configuration,
 )
+from shared.host.tracing import TracingConfig
 from shared.messages.topics import check_node_name
 from shared.time import TimeScale
 
@@ -34,9 +36,17 @@ class _Section(BaseModel):
 
 
 class DatabaseConfig(_Section):
-    """Where everything is kept."""
+    """Where everything is kept, as SQLAlchemy's URL (`controller.storage.url`).
+
+    A PostgreSQL server on another host has to prove itself: `sslmode=verify-full`, and TLS 1.3.
+    """
 
     url: str
+
+    @field_validator("url")
+    @classmethod
+    def _proven_when_remote(cls, url: str) -> str:
+        return checked_url(url)
 
 
 class BrokerConfig(_Section):
@@ -74,6 +84,7 @@ class HttpConfig(_Section):
     max_body_bytes: Annotated[int, Field(ge=1_024, le=64_000_000)] = 1_000_000
     body_s: Annotated[float, Field(gt=0, le=600)] = 20.0
     header_s: Annotated[float, Field(gt=0, le=600)] = 10.0
+    unread_s: Annotated[float, Field(gt=0, le=600)] = 30.0
     max_header_bytes: Annotated[int, Field(ge=1_024, le=1_000_000)] = 16_384
     max_connections: Annotated[int, Field(ge=4, le=100_000)] = 512
 
@@ -81,19 +92,12 @@ class HttpConfig(_Section):
     def _tls_beyond_loopback(self) -> Self:
         if (self.certificate_file is None) != (self.key_file is None):
             raise ValueError("certificate_file and key_file go together (allowed: both or neither)")
-        if self.certificate_file is None and not _is_loopback(self.host):
+        if self.certificate_file is None and not is_loopback(self.host):
             raise ValueError(
                 f"host {self.host} without TLS "
                 "(allowed: a loopback address, or certificate_file and key_file)"
             )
         return self
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class AccessConfig(_Section):
@@ -184,6 +188,7 @@ class ControllerConfig(_Section):
     enrolment: EnrolmentConfig | None = None
     audit: AuditConfig = AuditConfig()
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    tracing: TracingConfig | None = None
     security: SecurityConfig = SecurityConfig()
     webhook: WebhookConfig | None = None
     clock: ClockConfig = ClockConfig()

@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from shared.service_manager import Health, ServiceManager
+from shared.host.service_manager import Health, ServiceManager
 
 CHECK_EVERY_S = 2.0
 LONGEST_CHECK_S = 120.0

@@ -61,7 +61,7 @@ def _broker(arguments: argparse.Namespace) -> None:
     sys.stdout.write(
         "to take it into use:\n"
         "  systemctl daemon-reload\n"
-        "  systemctl enable --now bes-broker-reload.path bes-broker-log.timer\n"
+        "  systemctl enable --now bes-broker-reload.path bes-broker-{reload,log}.timer\n"
         "  systemctl restart mosquitto\n"
     )
 

@@ -131,6 +131,15 @@ class Interface:
         """What hosts pin."""
         return self.desk.authority.root_fingerprint
 
+    @contextmanager
+    def moved_to(self, url: str) -> Iterator[None]:
+        """Both clients speak with another server, by connections that are closed before it stops:
+        it would wait its whole patience for the goodbye of a client that does not read."""
+        before = self.client, self.stranger
+        with _clients(url, self.ca) as (self.client, self.stranger):
+            yield
+        self.client, self.stranger = before
+
     def new_token(self, node: str = "site-a-01", **terms: Any) -> dict[str, Any]:
         """A token made by the operator: the answer."""
         body = {"node": node, "site": "site-a", "role": "site", "network": None, **terms}
@@ -254,16 +263,24 @@ def running_interface(
         command_keys={},
         places=Places(RateLimit(burst=1_000.0)),
     )
-    with storage.write() as conn:
-        keep_lists(conn, clock, desk.authority)
-    with served(enrolment_app(storage, clock, desk), ca.server_files(folder)) as url:
-        context = ca.client_context()
-        bearer = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
-        with (
-            httpx2.Client(base_url=url, verify=context, headers=bearer, timeout=30) as client,
-            httpx2.Client(base_url=url, verify=context, timeout=30) as stranger,
-        ):
-            yield Interface(url, storage, clock, ca, desk, client, stranger)
+    keep_lists(storage, clock, desk.authority)
+    with (
+        served(enrolment_app(storage, clock, desk), ca.server_files(folder)) as url,
+        _clients(url, ca) as (client, stranger),
+    ):
+        yield Interface(url, storage, clock, ca, desk, client, stranger)
+
+
+@contextmanager
+def _clients(url: str, ca: CertificateAuthority) -> Iterator[tuple[httpx2.Client, httpx2.Client]]:
+    """An operator's and a stranger's."""
+    context = ca.client_context()
+    bearer = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
+    with (
+        httpx2.Client(base_url=url, verify=context, headers=bearer, timeout=30) as client,
+        httpx2.Client(base_url=url, verify=context, timeout=30) as stranger,
+    ):
+        yield client, stranger
 
 
 def _permit(permission: Permission) -> Any:

@@ -130,7 +130,7 @@ def served(authority: TimestampAuthority) -> Iterator[TimestampAuthority]:
             """Says nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     authority.url = f"http://127.0.0.1:{server.server_address[1]}/stamp"
     try:

@@ -12,6 +12,8 @@ state that tells which of the two it is.
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import structlog
+
 from agent.commands import journal
 from agent.commands.admission import Admission
 from agent.commands.executor import Executor
@@ -23,7 +25,7 @@ from agent.commands.policy import Address, CommandPolicy, CommandStats
 from agent.database import Database
 from agent.recorder import Recorder
 from shared.errors import BadInputError
-from shared.logs import command_trace, traced
+from shared.host.tracing import SpanKind, command_place, span
 from shared.messages.command import Command, prove
 from shared.messages.reply import Reply, ReplyState
 
@@ -116,7 +118,7 @@ class Commands:
             await asyncio.wait(set(self._receiving), timeout=grace_s)
 
     async def _receive(self, message: bytes) -> None:
-        with traced():
+        with span("judge command", SpanKind.CONSUMER):
             command = await self._admission.admit(message)
         if command is not None:
             self._line_up(command, CommandState.ACCEPTED)
@@ -125,7 +127,10 @@ class Commands:
         async def job() -> None:
             if ready is not None:
                 await ready()
-            with traced(command_trace(command.id), command=command.id):
+            with (
+                span("carry out command", SpanKind.CONSUMER, within=command_place(command.id)),
+                structlog.contextvars.bound_contextvars(command=command.id),
+            ):
                 await self._performance.perform(command, state)
 
         self._lanes.submit(journal.device_of(command), job)

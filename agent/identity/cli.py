@@ -22,6 +22,7 @@ def run(arguments: argparse.Namespace) -> int:
             token=parse_token(sys.stdin.read(MAX_TOKEN_TEXT + 1)),
             config_dir=arguments.config_dir.resolve(),
             data_dir=arguments.data_dir.resolve(),
+            role=arguments.role,
         )
         asyncio.run(join(plan, Surroundings(tell=_tell)))
     except (EnrolmentError, BadInputError, DataFolderError, OSError) as error:

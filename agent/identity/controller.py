@@ -17,6 +17,7 @@ import aiohttp
 from agent.identity.errors import ForeignControllerError, RefusedError, UnreachableError
 from shared.enrolment import EnrolmentToken
 from shared.errors import BadInputError
+from shared.host.tracing import SpanKind, outgoing, span
 from shared.identity.renewal import Challenge
 
 PATH = "/api/v1/enrolment"
@@ -130,11 +131,8 @@ class Controller:
 
     async def _ask(self, method: str, path: str, body: Mapping[str, Any] | None) -> Answer:
         try:
-            async with self._session.request(
-                method, f"{self._url}{PATH}{path}", json=body, allow_redirects=False
-            ) as response:
-                content = await _bounded(response.content)
-                return _judged(response.status, content, response.headers.get("Date"))
+            with span(f"{method} {PATH}{path}", SpanKind.CLIENT):
+                return await self._exchange(method, path, body)
         except aiohttp.ClientConnectorCertificateError as error:
             raise ForeignControllerError(
                 f"{self._url} does not prove to be the controller that was pinned: "
@@ -142,6 +140,17 @@ class Controller:
             ) from error
         except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError) as error:
             raise UnreachableError(f"{self._url}: {str(error) or 'no answer in time'}") from error
+
+    async def _exchange(self, method: str, path: str, body: Mapping[str, Any] | None) -> Answer:
+        async with self._session.request(
+            method,
+            f"{self._url}{PATH}{path}",
+            json=body,
+            headers=outgoing(),
+            allow_redirects=False,
+        ) as response:
+            content = await _bounded(response.content)
+            return _judged(response.status, content, response.headers.get("Date"))
 
 
 async def _bounded(stream: aiohttp.StreamReader) -> bytes:

@@ -143,7 +143,6 @@ def write_file(path: Path, content: bytes, *, mode: int) -> None:
     descriptor = os.open(making, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
     with os.fdopen(descriptor, "wb") as file:
         os.fchmod(descriptor, mode)
-        adopt(making, path.parent)
         file.write(content)
         file.flush()
         os.fsync(descriptor)
@@ -154,14 +153,6 @@ def write_file(path: Path, content: bytes, *, mode: int) -> None:
 def _make_folder(path: Path) -> None:
     if not path.is_dir():
         path.mkdir(mode=0o700)
-        adopt(path, path.parent)
-
-
-def adopt(path: Path, folder: Path) -> None:
-    """Run as root for an agent that is not: what is made belongs to whom the folder belongs."""
-    owner = folder.stat()
-    if os.geteuid() == 0 and owner.st_uid != 0:
-        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def _sync_folder(path: Path) -> None:

@@ -30,9 +30,10 @@ from agent.identity.errors import (
     ForeignControllerError,
     UnreachableError,
 )
-from agent.identity.folder import Credentials, IdentityFolder, adopt, write_file
+from agent.identity.folder import Credentials, IdentityFolder, write_file
 from agent.identity.settings import Enrolled, Places, merged
 from agent.runtime.host import DataFolder
+from agent.runtime.owner import acting_as_owner
 from shared.enrolment import CLOCK_TOLERANCE_MS, EnrolmentToken
 from shared.errors import BadInputError
 from shared.identity.errors import ForeignAuthorityError, IdentityError
@@ -52,13 +53,17 @@ _MOST_CONFIG = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class JoinPlan:
-    """Where to join, what to trust, and where to keep it. Folders are absolute."""
+    """Where to join, what to trust, and where to keep it. Folders are absolute.
+
+    `role` is what this host is set up for; None takes whatever the token was made for.
+    """
 
     url: str
     ca_fingerprint: str
     token: EnrolmentToken
     config_dir: Path
     data_dir: Path
+    role: str | None = None
 
     @property
     def config_file(self) -> Path:
@@ -85,38 +90,62 @@ async def join(plan: JoinPlan, around: Surroundings) -> None:
 
     `EnrolmentError` (or one of its kinds) says what is wrong in words for the person at the host;
     `BadInputError` names an argument; `DataFolderError` when an agent runs here; `OSError` when the
-    disk fails. A join that fails leaves what worked before as it was.
+    disk fails. A join that fails leaves what worked before as it was. Given by root, it does what
+    it does in the agent's folder with the agent's own rights.
     """
     fingerprint = parse_fingerprint(plan.ca_fingerprint)
     url = check_url(plan.url)
-    lock = DataFolder.take(plan.data_dir)
+    plan.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with acting_as_owner(plan.data_dir):
+        lock = DataFolder.take(plan.data_dir)
     try:
-        adopt(plan.data_dir / "agent.lock", plan.data_dir)
-        folder = plan.identity
-        folder.prepare()
-        if _is_joined(plan, folder):
+        with acting_as_owner(plan.data_dir):
+            enrolled = await _identify(plan, url, fingerprint, around)
+        if enrolled is None:
             around.tell(f"{plan.token.node} has joined with this token before: nothing to do")
             return
-        trust = await _pin(url, fingerprint, around)
-        key = folder.pending_key()
-        request = build_request(key, plan.token.node)
-        around.tell(f"the fingerprint of this host's key:\n  {grouped(key_fingerprint(request))}")
-        pem = request.public_bytes(Encoding.PEM).decode("ascii")
-        async with Controller(url, pinned_context(trust.pem())) as controller:
-            answer = await _until_admitted(controller, plan.token, pem, around)
-        chain = read_certificates(answer.text("certificate").encode())
-        verify_client(chain, trust, around.now(), node=plan.token.node)
-        folder.pin(trust, around.now())
-        folder.install(Credentials(key, chain))
-        folder.drop_old()
-        _configure(plan, _enrolled(answer, plan.token.node))
-        write_file(folder.path / _TOKEN_MARK, plan.token.sha256.hex().encode(), mode=0o600)
-        folder.discard_pending()
+        plan.config_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
+        with acting_as_owner(plan.config_dir):
+            _configure(plan, enrolled)
+        with acting_as_owner(plan.data_dir):
+            mark = plan.identity.path / _TOKEN_MARK
+            write_file(mark, plan.token.sha256.hex().encode(), mode=0o600)
+            plan.identity.discard_pending()
         around.tell(f"{plan.token.node} has joined; its configuration is {plan.config_file}")
     except IdentityError as error:
         raise EnrolmentError(str(error)) from error
     finally:
         lock.release()
+
+
+async def _identify(
+    plan: JoinPlan, url: str, fingerprint: str, around: Surroundings
+) -> Enrolled | None:
+    """Gets the node's certificate and takes it into use; None where this token has done so."""
+    folder = plan.identity
+    folder.prepare()
+    if _is_joined(plan, folder):
+        return None
+    trust = await _pin(url, fingerprint, around)
+    key = folder.pending_key()
+    request = build_request(key, plan.token.node)
+    around.tell(f"the fingerprint of this host's key:\n  {grouped(key_fingerprint(request))}")
+    pem = request.public_bytes(Encoding.PEM).decode("ascii")
+    async with Controller(url, pinned_context(trust.pem())) as controller:
+        answer = await _until_admitted(controller, plan.token, pem, around)
+    chain = read_certificates(answer.text("certificate").encode())
+    verify_client(chain, trust, around.now(), node=plan.token.node)
+    enrolled = _enrolled(answer, plan.token.node)
+    if plan.role not in {None, enrolled.role}:
+        raise EnrolmentError(
+            f"the token is for a host of the role {enrolled.role}, and this one is set up for "
+            f"{plan.role}: nothing was written; give the command for {enrolled.role}, or have "
+            "a token made for the other role under another name"
+        )
+    folder.pin(trust, around.now())
+    folder.install(Credentials(key, chain))
+    folder.drop_old()
+    return enrolled
 
 
 def _is_joined(plan: JoinPlan, folder: IdentityFolder) -> bool:

@@ -36,7 +36,8 @@ class DataFolder:
         """Makes the folder if it is not there, readable by its owner only, and locks it."""
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(path / "agent.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+            descriptor = os.open(path / "agent.lock", flags, 0o600)
         except OSError as error:
             raise DataFolderError(f"{path}: {error.strerror}") from error
         try:

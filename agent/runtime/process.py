@@ -37,8 +37,8 @@ from agent.supervisor import Supervisor, TaskHealth, TaskSpec
 from agent.uplink.link import BrokerAddress
 from agent.uplink.state import PlanSettings, Stream
 from agent.uplink.uplink import Uplink, UplinkSettings
+from shared.host.service_manager import ServiceManager
 from shared.messages.event import Event, EventKind, Severity
-from shared.service_manager import ServiceManager
 
 HOUSEKEEPING_S = 30.0
 FULL_DISK_PAUSE_S = 5.0

@@ -2,7 +2,7 @@
 
 from agent.runtime.look import Parts
 from agent.supervisor import LONGEST_DELAY_S, Supervisor
-from shared.service_manager import Health
+from shared.host.service_manager import Health
 
 LONGEST_ILL_S = LONGEST_DELAY_S + 30.0
 """A crashed task is restarted by the supervisor within `LONGEST_DELAY_S`; what does not run for

@@ -13,6 +13,7 @@ from agent.database import Database, StorageError
 from agent.site.config import PricesConfig
 from agent.site.market_feed import MAX_FEED_BYTES, Market, parse_feed
 from shared.errors import BadInputError
+from shared.host.tracing import SpanKind, outgoing, span
 
 log = structlog.get_logger(__name__)
 
@@ -92,22 +93,26 @@ class PriceFeed:
 
     async def _fetch(self, session: aiohttp.ClientSession) -> bytes:
         try:
-            async with (
-                asyncio.timeout(self._config.deadline_s),
-                session.get(self._config.url, allow_redirects=False) as response,
-            ):
-                if response.status != 200:
-                    raise FeedError(f"HTTP {response.status}")
-                body = bytearray()
-                async for chunk in response.content.iter_chunked(_CHUNK):
-                    body += chunk
-                    if len(body) > MAX_FEED_BYTES:
-                        raise FeedError(f"more than {MAX_FEED_BYTES} bytes")
-                return bytes(body)
+            with span("read prices", SpanKind.CLIENT):
+                return await self._get(session)
         except TimeoutError as error:
             raise FeedError(f"no answer within {self._config.deadline_s:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
             raise FeedError(f"{type(error).__name__}: {error}"[:200]) from error
+
+    async def _get(self, session: aiohttp.ClientSession) -> bytes:
+        async with (
+            asyncio.timeout(self._config.deadline_s),
+            session.get(self._config.url, allow_redirects=False, headers=outgoing()) as response,
+        ):
+            if response.status != 200:
+                raise FeedError(f"HTTP {response.status}")
+            body = bytearray()
+            async for chunk in response.content.iter_chunked(_CHUNK):
+                body += chunk
+                if len(body) > MAX_FEED_BYTES:
+                    raise FeedError(f"more than {MAX_FEED_BYTES} bytes")
+            return bytes(body)
 
 
 def _kept(connection: sqlite3.Connection) -> bytes | None:

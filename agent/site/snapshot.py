@@ -58,19 +58,26 @@ def device_values(fleet: Fleet, unit: Unit) -> list[Flat]:
 def site_values(
     fleet: Fleet, site_meters: Sequence[str], price: Price | None, *, stale: bool
 ) -> list[Flat]:
-    """The row of the site as a whole. A sum with an unknown part is unknown."""
+    """The row of the site as a whole. A sum with an unknown part is unknown, and so is the power
+    of a site without a miner or a meter of its own: something draws there, and nobody says how
+    much."""
     miners = list(fleet.miners)
     hashrates = [_hashrate(fleet, unit) for unit in miners]
     powers = [fleet.power(unit)[0] for unit in miners]
     metered = [fleet.meter_power(meter) for meter in site_meters]
-    power_w = _total(metered) if site_meters else _total(powers)
+    power_w: Measured[float] = Unknown(Reason.NOT_CONFIGURED, "nothing measures the site's power")
+    power_source: Measured[str] = Unknown(Reason.NOT_CONFIGURED)
+    if site_meters:
+        power_w, power_source = _total(metered), "meter"
+    elif miners:
+        power_w, power_source = _total(powers), "sum"
     readings = [unit.miner_reading for unit in miners if fleet.fresh(unit)]
     price_value: Measured[int] = Unknown(Reason.STALE, "no fresh price")
     if price is not None and not stale:
         price_value = int(price.usd_per_mwh * 1_000_000)
     return [
         (POWER, power_w),
-        (POWER_SOURCE, "meter" if site_meters else "sum"),
+        (POWER_SOURCE, power_source),
         (MINER_POWER, _total(powers)),
         (HASHRATE, _total(hashrates)),
         (KNOWN_HASHRATE, sum(rate for rate in map(known, hashrates) if rate is not None)),

@@ -1,7 +1,6 @@
 """Serves the report on loopback: `/`, `/status.json`, `/metrics`, `/healthz`, `/style.css`."""
 
 from collections.abc import Awaitable, Callable
-from ipaddress import ip_address
 from pathlib import Path
 
 from aiohttp import web
@@ -10,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from agent.status import metrics
 from agent.status.page import STYLE, render
 from agent.status.report import StatusReport
+from shared.addresses import is_loopback
 
 Look = Callable[[], Awaitable[StatusReport]]
 Healthy = Callable[[], str | None]
@@ -78,12 +78,7 @@ def is_local(host: str) -> bool:
     """Whether a Host header names loopback. Pure."""
     bracketed = host.startswith("[")
     name = host[1:].partition("]")[0] if bracketed else host.partition(":")[0]
-    if name == "localhost":
-        return True
-    try:
-        return ip_address(name).is_loopback
-    except ValueError:
-        return False
+    return is_loopback(name)
 
 
 class StatusServer:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from httpx2 import Client, HTTPError, Timeout
 
+from shared.addresses import private_url
 from shared.errors import BadInputError
 
 PATH = "/api/v1/audit/export"
@@ -30,7 +31,9 @@ class Interface:
 
 @contextmanager
 def fetched(interface: Interface) -> Iterator[Iterator[bytes]]:
-    """The export as it arrives; `FetchError` when it does not."""
+    """The export as it arrives; `FetchError` when it does not. `BadInputError` for an address to
+    which the token would travel in clear."""
+    private_url(interface.url)
     headers = {"Authorization": f"Bearer {_token(interface.token_file)}"}
     try:
         with (

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
 
-from controller.audit import queue_leaf
+from controller.audit import Personal, queue_leaf
 from controller.changes import ChangeKind, record_change
 from controller.clock import Clock
 from controller.detection.baselines import accept_hash
@@ -41,11 +41,10 @@ def acknowledge(
         conn,
         kind="security.acknowledged",
         actor=actor,
-        subject=row.subject,
+        subject=f"security_event:{event_id}",  # its own leaf has the subject, as a trace
         data={
-            "event": event_id,
             "kind": row.kind,
-            "note": note,
+            "note": Personal("note", note),  # whatever a person writes of persons
             "occurrences": row.occurrences,
         },
         now_ms=now_ms,

@@ -1,11 +1,10 @@
 """The sections [security] and [webhook] of the controller's configuration."""
 
-from ipaddress import ip_address
 from typing import Annotated, Self
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from shared.addresses import private_url
 from shared.configuration import ConfigPath
 
 _Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -17,7 +16,7 @@ class SecurityConfig(BaseModel):
     `broker_log_file` is mosquitto's log on this host (`bes provision broker` writes its settings);
     `trusted_clients` are its clients that may read every node's topics. `allowed_software` lists
     what nodes may run, each entry a name and version as births say it, or a SHA-256; empty: any.
-    Events are kept `keep_days`.
+    Events are kept `keep_days`, and longer where a legal hold on events reaches them.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -47,20 +46,5 @@ class WebhookConfig(BaseModel):
 
     @model_validator(mode="after")
     def _safe_url(self) -> Self:
-        parts = urlsplit(self.url)
-        allowed = "https://HOST/..., or http://127.0.0.1 and ::1"
-        if parts.username is not None or parts.password is not None or parts.fragment:
-            raise ValueError(f"url with a name, password or fragment (allowed: {allowed})")
-        local = _is_loopback(parts.hostname or "")
-        if not parts.hostname or (
-            parts.scheme != "https" and not (parts.scheme == "http" and local)
-        ):
-            raise ValueError(f"url {self.url[:100]!r} (allowed: {allowed})")
+        private_url(self.url)
         return self
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

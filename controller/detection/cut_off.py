@@ -55,6 +55,15 @@ def request_cut_off(conn: Connection, node: str, now_real_ms: int) -> None:
     )
 
 
+def call_off_cuts(conn: Connection, node: str) -> None:
+    """No further cuts of a node: who connects under its name from now on is another host."""
+    conn.execute(
+        update(cut_offs)
+        .where(cut_offs.c.node == node, cut_offs.c.due_real_ms.is_not(None))
+        .values(due_real_ms=None)
+    )
+
+
 def next_due(requested_real_ms: int, done: int) -> int | None:
     """When the next cut is due after `done` of them; None when there is none. Pure."""
     if done >= len(AGAIN_AFTER_MS):
@@ -99,7 +108,8 @@ class CutOffs:
                 "done": done,
                 "due_real_ms": next_due(row.requested_real_ms, done),
             }
-        conn.execute(update(cut_offs).where(cut_offs.c.id == row.id).values(**values))
+        open_still = (cut_offs.c.id == row.id) & cut_offs.c.due_real_ms.is_not(None)
+        conn.execute(update(cut_offs).where(open_still).values(**values))
         if problem is None and row.done == 0:
             queue_leaf(
                 conn,

@@ -9,7 +9,7 @@ import random
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Row, delete, select, update
+from sqlalchemy import Connection, Row, delete, or_, select, update
 
 from controller.clock import Clock
 from controller.detection.config import WebhookConfig
@@ -17,6 +17,9 @@ from controller.detection.delivery_life import DeliveryState, Schedule, next_att
 from controller.detection.kinds import SecurityKind
 from controller.detection.report import report
 from controller.detection.webhook import GoneError, NotDeliveredError, NotTriedError, Webhook
+from controller.retention.classes import DataClass
+from controller.retention.holds import holds_in_force
+from controller.retention.plan import kept_spans
 from controller.storage.engine import Storage
 from controller.storage.tables import security_events, webhook_deliveries, webhooks
 from controller.storage.upsert import upsert
@@ -158,12 +161,22 @@ class Deliveries:
 
 
 def forget_old(conn: Connection, before_ms: int, most: int = 1_000) -> int:
-    """Deletes events whose series ended before; their leaves stay. How many."""
+    """Deletes events whose series ended before, but not what a legal hold on events, or on every
+    class, reaches into; their leaves stay. How many.
+
+    A hold for one node keeps the events of its time whoever they are about: an account or an
+    address that they name may have to do with that node.
+    """
+    columns = security_events.c
+    free = [
+        or_(columns.last_ms < span.from_ms, columns.first_ms >= span.to_ms)
+        for span in kept_spans(holds_in_force(conn), DataClass.EVENTS)
+    ]
     old = list(
         conn.scalars(
-            select(security_events.c.id)
-            .where(security_events.c.first_ms < before_ms, security_events.c.last_ms < before_ms)
-            .order_by(security_events.c.first_ms)
+            select(columns.id)
+            .where(columns.first_ms < before_ms, columns.last_ms < before_ms, *free)
+            .order_by(columns.first_ms)
             .limit(most)
         )
     )

@@ -167,4 +167,6 @@ def judge_refused(field: str, text: str) -> SecurityKind:
     foreign = "belongs to another node" in text or "the node of the topic" in text
     if foreign and field in {"stream", "node"}:
         return SecurityKind.STREAM_STOLEN
+    if field == "certificate":
+        return SecurityKind.REVOKED_NODE_HEARD
     return SecurityKind.MESSAGE_REFUSED

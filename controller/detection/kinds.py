@@ -25,6 +25,10 @@ class SecurityKind(StrEnum):
     CERTIFICATE_REVOKED = "certificate_revoked"
     RENEWAL_REFUSED = "renewal_refused"
     RENEWED_LATE = "renewed_late"
+    CERTIFICATE_FOUND_AGAIN = "certificate_found_again"
+    DATABASE_PUT_BACK = "database_put_back"
+    INTERMEDIATE_ENDS = "intermediate_ends"
+    REVOKED_NODE_HEARD = "revoked_node_heard"
     CERTIFICATE_REFUSED = "certificate_refused"
     CONNECTION_REFUSED = "connection_refused"
     PUBLISH_REFUSED = "publish_refused"
@@ -76,7 +80,9 @@ MEANINGS: Mapping[SecurityKind, KindMeaning] = MappingProxyType(
             _WARNING, "An API token was refused: unknown, expired, revoked or of a closed account."
         ),
         _K.SESSION_REFUSED: KindMeaning(
-            _WARNING, "A change was asked for with a session that is over or never was."
+            _WARNING,
+            "A change was asked for with a session that is over or never was, or anything at all "
+            "with one whose second factor is missing.",
         ),
         _K.PASSKEY_REFUSED: KindMeaning(
             _WARNING,
@@ -84,7 +90,7 @@ MEANINGS: Mapping[SecurityKind, KindMeaning] = MappingProxyType(
             "another.",
         ),
         _K.GRANT_REFUSED: KindMeaning(
-            _CRITICAL, "An administrator tried to give a role that he cannot give alone."
+            _CRITICAL, "An administrator tried to do alone what needs another one's agreement."
         ),
         _K.APPROVAL_REFUSED: KindMeaning(_WARNING, "An approval was refused."),
         _K.ENROLMENT_REFUSED: KindMeaning(_WARNING, "A host that wanted to enrol was refused."),
@@ -92,6 +98,25 @@ MEANINGS: Mapping[SecurityKind, KindMeaning] = MappingProxyType(
         _K.CERTIFICATE_REVOKED: KindMeaning(_WARNING, "A node's certificate was revoked."),
         _K.RENEWAL_REFUSED: KindMeaning(_WARNING, "A certificate's renewal was refused."),
         _K.RENEWED_LATE: KindMeaning(_INFO, "A certificate was renewed after it had run out."),
+        _K.CERTIFICATE_FOUND_AGAIN: KindMeaning(
+            _WARNING,
+            "A node renewed a certificate of ours that the database does not know: the database "
+            "was put back to an older copy.",
+        ),
+        _K.DATABASE_PUT_BACK: KindMeaning(
+            _CRITICAL,
+            "The broker's revocation list knew more than the database, which was put back to an "
+            "older copy: what is listed was taken over, and open enrolment tokens withdrawn.",
+        ),
+        _K.INTERMEDIATE_ENDS: KindMeaning(
+            _CRITICAL,
+            "The intermediate that signs nodes' certificates ends soon: its successor is due.",
+        ),
+        _K.REVOKED_NODE_HEARD: KindMeaning(
+            _CRITICAL,
+            "A node without a certificate that counts still speaks through the broker; nothing of "
+            "it was taken. The broker has not read the revocation list, or was told to trust more.",
+        ),
         _K.CERTIFICATE_REFUSED: KindMeaning(
             _WARNING, "The broker refused a TLS connection: certificate or TLS version."
         ),

@@ -20,6 +20,7 @@ from pybreaker import CircuitBreaker, CircuitBreakerError
 
 from controller.detection.config import WebhookConfig
 from shared.errors import BadInputError
+from shared.host.tracing import SpanKind, outgoing, span
 from shared.secret import Secret
 
 PREFIX = "whsec_"
@@ -113,7 +114,8 @@ class Webhook:
             "webhook-signature": signature(self._secret, message_id, now_s, body),
         }
         try:
-            status = self._status(body, headers)
+            with span("send security event", SpanKind.CLIENT):
+                status = self._status(body, headers | outgoing())
         except HTTPError as error:
             raise NotDeliveredError(f"{type(error).__name__}: {error}"[:300]) from error
         if status == _GONE:

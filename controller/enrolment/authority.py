@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -12,17 +13,18 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from controller.enrolment.config import EnrolmentConfig, IssuerConfig
+from controller.errors import ConflictError
 from shared.enrolment import SECRET_BYTES, EnrolmentToken
 from shared.errors import BadInputError
 from shared.identity.errors import ChainError, MalformedError, ProofError
 from shared.identity.fingerprints import key_fingerprint, key_sha256
 from shared.identity.issuing import Issuer, issue_leaf
 from shared.identity.keys import read_key
-from shared.identity.names import common_name
+from shared.identity.names import common_name, is_infrastructure
 from shared.identity.pem import certificates_pem, read_certificates
 from shared.identity.renewal import Challenge, check_key_proof
 from shared.identity.requests import LeafRequest, check_request
-from shared.identity.revocation import Revocation, issue_list, list_end, reissue_due
+from shared.identity.revocation import Revocation, is_list_of, issue_list, list_end, reissue_due
 from shared.identity.trust import TrustBundle, issued_by, read_bundle
 from shared.time import from_ms, to_ms
 
@@ -117,11 +119,14 @@ class Authority:
         previous: Sequence[Issuer],
         bundle: TrustBundle,
         lifetimes: tuple[timedelta, timedelta],
+        reserved: AbstractSet[str] = frozenset(),
     ) -> None:
-        """`lifetimes` are those of a node's certificate and of a revocation list.
+        """`lifetimes` are those of a node's certificate and of a revocation list; `reserved` are
+        names that no node may have, besides those of `is_infrastructure`.
 
         `BadInputError` when no root of the bundle signed the intermediate.
         """
+        self._reserved = reserved
         self._issuer = issuer
         self._by_id = {_issuer_id(one): one for one in (*previous, issuer)}
         self.bundle = bundle
@@ -131,7 +136,7 @@ class Authority:
         self._challenge_key = hashlib.sha256(_CHALLENGE_DOMAIN + value.to_bytes(66, "big")).digest()
 
     @classmethod
-    def load(cls, config: EnrolmentConfig) -> "Authority":
+    def load(cls, config: EnrolmentConfig, reserved: AbstractSet[str] = frozenset()) -> "Authority":
         """Reads keys and certificates; `BadInputError` names what cannot be used."""
         own = IssuerConfig(
             certificate_file=config.issuer_certificate_file, key_file=config.issuer_key_file
@@ -141,16 +146,43 @@ class Authority:
             [_load_issuer(one) for one in config.previous],
             read_bundle(b"".join(_read(file) for file in config.root_files)),
             (timedelta(days=config.leaf_days), timedelta(hours=config.crl_hours)),
+            reserved,
         )
 
-    @property
-    def issuers(self) -> tuple[str, ...]:
-        """The ids of every issuer whose list is kept up."""
-        return tuple(sorted(self._by_id))
+    def issuers(self, now_ms: int) -> tuple[str, ...]:
+        """The ids of every issuer whose list is kept up: whose key is here, and which is not past
+        its end. Nothing that such a one signed is good any more, and it signs no list either."""
+        now = from_ms(now_ms)
+        ends = {name: one.certificate.not_valid_after_utc for name, one in self._by_id.items()}
+        return tuple(sorted(name for name, end in ends.items() if now < end))
 
-    def can_list(self, issuer: str) -> bool:
-        """Whether the issuer's key is here."""
-        return issuer in self._by_id
+    @property
+    def ends_ms(self) -> int:
+        """When the intermediate in use ends, and with it all issuing."""
+        return to_ms(self._issuer.certificate.not_valid_after_utc)
+
+    @property
+    def issuer(self) -> str:
+        """The id of the intermediate in use."""
+        return _issuer_id(self._issuer)
+
+    def is_reserved(self, name: str) -> bool:
+        """Whether a name is for the company's own programs, so that no node may have it."""
+        return name in self._reserved or is_infrastructure(name)
+
+    def issuer_of(self, certificate: x509.Certificate) -> str | None:
+        """The id of the one of our issuers that signed a certificate; None when none did."""
+        for name, one in self._by_id.items():
+            if issued_by(certificate, one.certificate):
+                return name
+        return None
+
+    def lister_of(self, crl: x509.CertificateRevocationList) -> str | None:
+        """The id of the one of our issuers that signed a list; None when none did."""
+        for name, one in self._by_id.items():
+            if is_list_of(crl, one.certificate):
+                return name
+        return None
 
     @property
     def root_fingerprint(self) -> str:
@@ -163,7 +195,13 @@ class Authority:
         return self.bundle.pem().decode()
 
     def issue(self, request: HostRequest, now_ms: int) -> Issued:
-        """Signs a node's certificate."""
+        """Signs a node's certificate; `BadInputError` for a name that is none of a node's,
+        `ConflictError` when the intermediate's own time is over."""
+        if self.is_reserved(request.node):
+            problem = f"{request.node} is a name of the company's own programs"
+            raise BadInputError("request.subject", problem, "a node's name")
+        if now_ms >= self.ends_ms:
+            raise ConflictError("the intermediate that signs certificates has ended")
         serial = x509.random_serial_number()
         now = from_ms(now_ms)
         leaf = issue_leaf(self._issuer, request.leaf, now, serial, self._leaf_lifetime)

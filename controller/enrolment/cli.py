@@ -1,14 +1,17 @@
 """`bes node`: new hosts let in, watched, confirmed and thrown out, over the controller's interface.
 
     bes node new site-a-01 --site site-a --role site
+    bes node new site-a-01 --site site-a --role site --installed
     bes node list
     bes node confirm site-a-01 "sha256:..."
     bes node revoke site-a-01 --reason "the host was stolen"
+    bes node revoke controller --certificate controller.pem --reason "its key was stolen"
 
-`new` prints one command for the host. It hands the token over on standard input, because everybody
-on a host can read the arguments of its processes; `printf` is part of the shell and starts none.
-What the shell's history keeps is worth nothing once the token is used, and after an hour in any
-case.
+`new` prints one command for the host, to be given in the unpacked bundle: it installs, joins and
+starts. With `--installed` it is for a host that has the software and is to join again, its unit
+stopped. Either hands the token over on standard input, because everybody on a host can read the
+arguments of its processes; `printf` is part of the shell and starts none. What the shell's history
+keeps is worth nothing once the token is used, and after an hour in any case.
 """
 
 import argparse
@@ -22,6 +25,7 @@ from typing import Any
 from controller.enrolment.client import Access, AnswerError, OperatorClient
 from shared.errors import BadInputError
 from shared.identity.fingerprints import grouped, parse_fingerprint
+from shared.identity.pem import read_certificates
 
 _DONE, _FAILED = 0, 1
 _AWAITING = "awaiting confirmation"
@@ -42,13 +46,22 @@ def main(argv: Sequence[str]) -> int:
         return _FAILED
 
 
-def join_command(made: Mapping[str, Any]) -> str:
-    """The command for the host, from the answer that made the token. Pure."""
-    quoted = {name: shlex.quote(str(made[name])) for name in ("token", "url", "ca_fingerprint")}
-    return (
-        f"printf '%s' {quoted['token']} | sudo bes agent join {quoted['url']} "
-        f"--ca-fingerprint {quoted['ca_fingerprint']} --token-stdin"
-    )
+def install_command(made: Mapping[str, Any], role: str) -> str:
+    """The command that installs, joins and starts, from the answer that made the token. Pure."""
+    url, role = shlex.quote(str(made["url"])), shlex.quote(role)
+    return _with_token(made, f"provisioning/install/install-agent.sh --role {role} --url {url}")
+
+
+def join_command(made: Mapping[str, Any], role: str) -> str:
+    """The command that joins an installed host, with the folders its units have. Pure."""
+    url, role = shlex.quote(str(made["url"])), shlex.quote(role)
+    folders = f"--config-dir /etc/bes/{role} --data-dir /var/lib/bes/{role} --role {role}"
+    return _with_token(made, f"bes agent join {url} {folders}")
+
+
+def _with_token(made: Mapping[str, Any], command: str) -> str:
+    token, fingerprint = shlex.quote(str(made["token"])), shlex.quote(str(made["ca_fingerprint"]))
+    return f"printf '%s' {token} | sudo {command} --ca-fingerprint {fingerprint} --token-stdin"
 
 
 def _run(client: OperatorClient, arguments: argparse.Namespace) -> int:
@@ -71,7 +84,10 @@ def _run(client: OperatorClient, arguments: argparse.Namespace) -> int:
             client.post(f"/tokens/{found['id']}/withdraw")
             sys.stdout.write(f"the token of {arguments.node} is worth nothing any more\n")
         case _:
-            body = {"node": arguments.node, "reason": arguments.reason, "serial": arguments.serial}
+            serial = arguments.serial
+            if arguments.certificate is not None:
+                serial = _serial(arguments.certificate)
+            body = {"node": arguments.node, "reason": arguments.reason, "serial": serial}
             serials = client.post("/revocations", body)["serials"]
             sys.stdout.write("".join(f"revoked {serial}\n" for serial in serials))
     return _DONE
@@ -89,8 +105,10 @@ def _new(client: OperatorClient, arguments: argparse.Namespace) -> None:
             "confirm_key": arguments.confirm_key,
         },
     )
-    sys.stderr.write(f"Give this on the host, once, before {made['expires']}:\n\n")
-    sys.stdout.write(f"{join_command(made)}\n")
+    where = "" if arguments.installed else " in the unpacked bundle"
+    sys.stderr.write(f"Give this on the host{where}, once, before {made['expires']}:\n\n")
+    command = join_command if arguments.installed else install_command
+    sys.stdout.write(f"{command(made, arguments.role)}\n")
     if arguments.confirm_key:
         sys.stderr.write(
             "\nThe host then shows its key's fingerprint. Compare it with `bes node list`, and:\n"
@@ -123,6 +141,14 @@ def _enrolment(client: OperatorClient, node: str, states: Sequence[str]) -> dict
     raise AnswerError(f"no enrolment of {node} is {' or '.join(states)}")
 
 
+def _serial(file: Path) -> str:
+    try:
+        pem = file.read_bytes()
+    except OSError as error:
+        raise BadInputError("certificate", f"{file}: {error.strerror}", "a file") from error
+    return f"{read_certificates(pem)[0].serial_number:x}"
+
+
 def _access(arguments: argparse.Namespace) -> Access:
     missing = [
         f"--{name.replace('_', '-')}" for name in ("url", "token_file") if not vars(arguments)[name]
@@ -152,6 +178,7 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument("--site-name", default="", help="of a site that is new")
     new.add_argument("--role", required=True, choices=["site", "signer"])
     new.add_argument("--confirm-key", action="store_true", help="let it in after `confirm` only")
+    new.add_argument("--installed", action="store_true", help="the software is on the host")
     new.add_argument("--from", dest="network", metavar="NETWORK", help="from there only")
     actions.add_parser("list", help="enrolments and certificates").add_argument("--node")
     confirm = actions.add_parser("confirm", help="let a host in whose key you compared")
@@ -165,5 +192,7 @@ def _parser() -> argparse.ArgumentParser:
     revoke = actions.add_parser("revoke", help="throw a node out")
     revoke.add_argument("node")
     revoke.add_argument("--reason", required=True)
-    revoke.add_argument("--serial", help="this certificate only")
+    which = revoke.add_mutually_exclusive_group()
+    which.add_argument("--serial", help="this certificate only")
+    which.add_argument("--certificate", type=Path, metavar="FILE", help="the one in this PEM file")
     return parser

@@ -1,21 +1,24 @@
 """The enrolment routes as an operator's program calls them: HTTPS, an API token from a file."""
 
+import json
 import ssl
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx2
 import stamina
 
+from shared.addresses import private_url
 from shared.errors import BadInputError
 
 _TIMEOUT_S = 30.0
 _ATTEMPTS = 3
 _MOST_TOKEN = 600
+_MOST_ANSWER = 4 * 1024 * 1024
+_UNREACHED = (httpx2.ConnectError, httpx2.ConnectTimeout)
 
 
 class AnswerError(Exception):
@@ -31,18 +34,13 @@ class Access:
     ca_file: Path | None = None
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        allowed = "https://HOST[:PORT], or http:// on loopback"
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise BadInputError("url", repr(self.url)[:100], allowed)
-        if parts.scheme == "http" and not _is_loopback(parts.hostname):
-            raise BadInputError("url", "a token would travel in the clear", allowed)
+        private_url(self.url)
 
 
 class OperatorClient:
     """Calls of one operator. `AnswerError` for every refusal and every fault of the network."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, transport: httpx2.BaseTransport | None = None) -> None:
         ca_file = None if access.ca_file is None else str(access.ca_file)
         context = ssl.create_default_context(cafile=ca_file)
         context.minimum_version = ssl.TLSVersion.TLSv1_3
@@ -52,6 +50,7 @@ class OperatorClient:
             verify=context,
             timeout=_TIMEOUT_S,
             trust_env=False,
+            transport=transport,
         )
 
     def close(self) -> None:
@@ -75,21 +74,38 @@ class OperatorClient:
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
+        request = self._client.build_request(method, path, params=query, json=body)
         try:
-            for attempt in stamina.retry_context(on=httpx2.ConnectError, attempts=_ATTEMPTS):
+            for attempt in stamina.retry_context(on=_UNREACHED, attempts=_ATTEMPTS):
                 with attempt:
-                    response = self._client.request(method, path, params=query, json=body)
+                    status, content = self._once(request)
         except httpx2.HTTPError as error:
             raise AnswerError(f"the controller does not answer: {error}") from error
         try:
-            data = response.json()
+            data = json.loads(content)
         except ValueError as error:
-            raise AnswerError(f"HTTP {response.status_code}, and no JSON") from error
+            raise AnswerError(f"HTTP {status}, and no JSON") from error
         if not isinstance(data, dict):
-            raise AnswerError(f"HTTP {response.status_code}, and no JSON object")
-        if response.is_error:
-            raise AnswerError(str(data.get("detail", f"HTTP {response.status_code}"))[:500])
+            raise AnswerError(f"HTTP {status}, and no JSON object")
+        if status >= 400:
+            raise AnswerError(str(data.get("detail", f"HTTP {status}"))[:500])
         return data
+
+    def _once(self, request: httpx2.Request) -> tuple[int, bytes]:
+        """Status and body, of which at most `_MOST_ANSWER` bytes are taken, all in time."""
+        until_s = time.monotonic() + _TIMEOUT_S
+        response = self._client.send(request, stream=True)
+        try:
+            content = bytearray()
+            for piece in response.iter_bytes():
+                content += piece
+                if len(content) > _MOST_ANSWER:
+                    raise AnswerError(f"an answer of more than {_MOST_ANSWER} bytes")
+                if time.monotonic() > until_s:
+                    raise AnswerError(f"no whole answer within {_TIMEOUT_S:g} s")
+            return response.status_code, bytes(content)
+        finally:
+            response.close()
 
 
 def _token(file: Path) -> str:
@@ -101,10 +117,3 @@ def _token(file: Path) -> str:
     if not token or not token.isascii() or len(token) >= _MOST_TOKEN:
         raise BadInputError("token-file", "no token", "a file with one API token")
     return token.decode("ascii")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -1,5 +1,6 @@
 """What the enrolment routes and job work with; `controller.app` makes it where it is configured."""
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -25,10 +26,16 @@ class EnrolmentDesk:
     places: Places = field(default_factory=Places)
 
     @classmethod
-    def open(cls, config: EnrolmentConfig, desk: CommandDesk | None) -> "EnrolmentDesk":
-        """Loads the keys; `BadInputError` names what cannot be used."""
+    def open(
+        cls,
+        config: EnrolmentConfig,
+        desk: CommandDesk | None,
+        reserved: AbstractSet[str] = frozenset(),
+    ) -> "EnrolmentDesk":
+        """Loads the keys; `BadInputError` names what cannot be used. No node is given a name that
+        is `reserved`."""
         return cls(
-            authority=Authority.load(config),
+            authority=Authority.load(config, reserved),
             url=config.url,
             broker_host=config.broker_host,
             broker_port=config.broker_port,

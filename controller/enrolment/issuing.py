@@ -7,7 +7,9 @@ from sqlalchemy import Connection, Row, insert, select, update
 from controller.audit import queue_leaf
 from controller.changes import ChangeKind, record_change
 from controller.clock import Clock
+from controller.detection.cut_off import call_off_cuts
 from controller.enrolment.authority import Authority, HostRequest, read_request
+from controller.enrolment.judge import taken
 from controller.enrolment.locks import lock_node
 from controller.enrolment.renewal import CertificateState
 from controller.enrolment.revoking import Revocation, revoke_certificates
@@ -27,9 +29,13 @@ def admit(
 
     Site and node enter where they are new. Certificates that the node had before are revoked: its
     old host must not speak as the node any more. Its live connection ends when the new host makes
-    its own, under the same client id.
+    its own, under the same client id; what was still to be cut off would be the new one's.
+    `ConflictError` when the name is not to be had.
     """
+    if authority.is_reserved(row.node):
+        raise ConflictError(taken(row.node))
     _enter(conn, clock, row)
+    call_off_cuts(conn, row.node)
     old = Revocation(actor=CONTROLLER, reason=ENROLLED_ANEW, cut_off=False)
     revoke_certificates(conn, clock, authority, row.node, old)
     request = read_request(row.request)
@@ -77,10 +83,14 @@ def issue_certificate(
 
 
 def _enter(conn: Connection, clock: Clock, row: Row[Any]) -> None:
+    """The node's name may be another site's: its host is not told whose."""
     site = {"id": row.site_id, "name": row.site_name, "created_ms": clock.now_ms()}
     insert_missing(conn, sites, [site], ["id"])
-    enter_node(conn, clock, row.node, row.site_id, row.role)
+    try:
+        enter_node(conn, clock, row.node, row.site_id, row.role)
+    except ConflictError as error:
+        raise ConflictError(taken(row.node)) from error
     lock_node(conn, row.node)
     role = conn.scalar(select(nodes.c.role).where(nodes.c.name == row.node))
     if role != row.role:
-        raise ConflictError(f"node {row.node} has role {role}, not {row.role}")
+        raise ConflictError(taken(row.node))

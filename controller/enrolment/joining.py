@@ -58,6 +58,8 @@ def join(
     request = presented.request
     attempt = Attempt(request.node, request.key_sha256, presented.address)
     verdict = judge(None if row is None else offer_of(row), attempt, clock.real_ms())
+    if row is not None and authority.is_reserved(row.node):
+        verdict = Refusal.RESERVED_NAME
     if row is None or isinstance(verdict, Refusal):
         refusal = verdict if isinstance(verdict, Refusal) else Refusal.UNKNOWN_TOKEN
         _record(conn, clock, row, attempt, refusal)

@@ -27,6 +27,7 @@ class Refusal(StrEnum):
     """Why a host is not let in."""
 
     UNKNOWN_TOKEN = "unknown token"  # noqa: S105 - a reason
+    RESERVED_NAME = "a name of the company's own programs"
     WRONG_NAME = "for another name"
     WRONG_PLACE = "from the wrong place"
     USED = "used"
@@ -89,6 +90,12 @@ def _open(offer: Offer, now_ms: int, *, same_key: bool) -> Verdict | Refusal:
     if offer.state is EnrolmentState.AWAITING_CONFIRMATION:
         return Verdict.WAIT if same_key else Refusal.OTHER_KEY
     return Verdict.LAY_BEFORE_OPERATOR if offer.confirm_key else Verdict.ISSUE
+
+
+def taken(node: str) -> str:
+    """Why a name is not given, in words that are the same whoever has it: a node of another site,
+    one with another role, an open token of another site, one of the company's own programs."""
+    return f"the name {node} is not free for this site and role"
 
 
 def checked_network(text: str) -> str:

@@ -6,8 +6,9 @@ the doors quiet rather than shut.
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address, ip_network
 from threading import Lock
+
+from controller.access import addresses
 
 _MOST_PLACES = 10_000
 
@@ -81,11 +82,5 @@ class Places:
 
 
 def place_of(address: str) -> str:
-    """The place that an address counts for: of IPv6 its /64, which one customer holds. Pure."""
-    try:
-        place = ip_address(address)
-    except ValueError:
-        return "unknown"
-    if isinstance(place, IPv6Address) and place.ipv4_mapped is None:
-        return str(ip_network((place, 64), strict=False))
-    return str(getattr(place, "ipv4_mapped", None) or place)
+    """The place that an address counts for; all that is no address is one place. Pure."""
+    return addresses.place_of(address) or "unknown"

@@ -37,6 +37,7 @@ class RenewalRefusal(StrEnum):
     UNKNOWN_CERTIFICATE = "unknown certificate"
     NOT_PROVEN = "the key was not proven"
     REVOKED = "revoked"
+    RESERVED_NAME = "a name of the company's own programs"
     WRONG_NAME = "for another name"
     SAME_KEY = "the same key again"
     SUPERSEDED = "renewed before, for another key"

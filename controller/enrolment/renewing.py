@@ -20,6 +20,7 @@ from controller.enrolment.renewal import (
     Wish,
     judge_renewal,
 )
+from controller.enrolment.restored import find_again
 from controller.storage.tables import certificates
 
 
@@ -36,12 +37,14 @@ def renew(
     conn: Connection, clock: Clock, authority: Authority, renewal: Renewal
 ) -> Row[Any] | RenewalRefusal:
     """The new certificate's row, or why not; either way with what it records, within `conn`."""
-    row = _find(conn, renewal.proof)
     request = renewal.request
+    row = _find(conn, clock, authority, renewal)
     proven = row is not None and authority.is_proven(renewal.proof, request, clock.real_ms())
     wish = Wish(request.node, request.key_sha256)
     held = None if row is None else _held(conn, row)
     verdict = judge_renewal(held, wish, clock.real_ms(), proven=proven)
+    if row is not None and authority.is_reserved(row.node):
+        verdict = RenewalRefusal.RESERVED_NAME
     if row is None or isinstance(verdict, RenewalRefusal):
         refusal = (
             verdict if isinstance(verdict, RenewalRefusal) else RenewalRefusal.UNKNOWN_CERTIFICATE
@@ -62,15 +65,21 @@ def renew(
     return _by_serial(conn, serial)
 
 
-def _find(conn: Connection, proof: Proof) -> Row[Any] | None:
-    """The certificate's row; None where it is not exactly one that we issued.
+def _find(
+    conn: Connection, clock: Clock, authority: Authority, renewal: Renewal
+) -> Row[Any] | None:
+    """The certificate's row; None where it is not exactly one that we issued. One that a restored
+    database does not know is entered.
 
     Its node is locked first: whoever revokes all of a node's certificates waits, and then finds the
     new one as well.
     """
+    proof = renewal.proof
     query = select(certificates).where(certificates.c.serial == proof.serial)
     row = conn.execute(query).one_or_none()
-    if row is None or row.body != proof.der:
+    if row is None:
+        return find_again(conn, clock, authority, proof, renewal.request)
+    if row.body != proof.der:
         return None
     lock_node(conn, row.node)
     return conn.execute(query).one()

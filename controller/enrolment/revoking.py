@@ -16,7 +16,7 @@ from controller.enrolment.authority import Authority
 from controller.enrolment.crl import issue_list
 from controller.enrolment.locks import lock_node
 from controller.enrolment.renewal import LATE_RENEWAL_MS, CertificateState
-from controller.storage.tables import certificates, revocations
+from controller.storage.tables import certificates, other_revocations, revocations
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +51,9 @@ def revoke_certificates(
         query = query.where(certificates.c.serial == revocation.serial)
     rows = conn.execute(query.order_by(certificates.c.serial)).all()
     for row in rows:
-        _revoke(conn, clock, row, revocation)
-    for issuer in sorted({row.issuer for row in rows}):
-        if authority.can_list(issuer):
-            issue_list(conn, clock, authority, issuer)
+        revoke_row(conn, clock, row, revocation)
+    for issuer in sorted({row.issuer for row in rows} & set(authority.issuers(now_ms))):
+        issue_list(conn, clock, authority, issuer)
     if rows and revocation.cut_off:
         request_cut_off(conn, node, now_ms)
     if rows:
@@ -62,7 +61,56 @@ def revoke_certificates(
     return [row.serial for row in rows]
 
 
-def _revoke(conn: Connection, clock: Clock, row: Row[Any], revocation: Revocation) -> None:
+@dataclass(frozen=True, slots=True)
+class OtherRevocation:
+    """A certificate taken back that stands in no table: one of the company's own programs, made on
+    their host, or one that a restored database does not know. `name` is whom it speaks for."""
+
+    actor: str
+    reason: str
+    serial: str
+    name: str
+
+
+def revoke_other(
+    conn: Connection, clock: Clock, authority: Authority, other: OtherRevocation
+) -> bool:
+    """Puts a serial on every issuer's list; False when it stands there already.
+
+    A node's live connection is cut. None of the company's own programs' is: the one that goes on
+    with its next certificate has the same name.
+    """
+    now_ms = clock.real_ms()
+    known = select(other_revocations.c.serial).where(other_revocations.c.serial == other.serial)
+    if conn.scalar(known) is not None:
+        return False
+    conn.execute(
+        insert(other_revocations).values(
+            serial=other.serial,
+            issuer=None,
+            name=other.name,
+            reason=other.reason,
+            actor=other.actor,
+            revoked_real_ms=now_ms,
+            not_after_real_ms=max(now_ms, authority.ends_ms),
+        )
+    )
+    for issuer in authority.issuers(now_ms):
+        issue_list(conn, clock, authority, issuer)
+    if not authority.is_reserved(other.name):
+        request_cut_off(conn, other.name, now_ms)
+    _tell(conn, clock, other.name, other.serial, other)
+    return True
+
+
+def is_known(conn: Connection, serial: str) -> bool:
+    """Whether a serial stands in `certificates`, whosever it is."""
+    query = select(certificates.c.serial).where(certificates.c.serial == serial)
+    return conn.scalar(query) is not None
+
+
+def revoke_row(conn: Connection, clock: Clock, row: Row[Any], revocation: Revocation) -> None:
+    """Takes one certificate back; the next list is the caller's to issue."""
     conn.execute(
         update(certificates)
         .where(certificates.c.serial == row.serial, certificates.c.version == row.version)
@@ -79,19 +127,25 @@ def _revoke(conn: Connection, clock: Clock, row: Row[Any], revocation: Revocatio
             not_after_real_ms=row.not_after_real_ms,
         )
     )
-    detail = {"serial": row.serial, "reason": revocation.reason}
+    _tell(conn, clock, row.node, row.serial, revocation)
+
+
+def _tell(
+    conn: Connection, clock: Clock, name: str, serial: str, why: Revocation | OtherRevocation
+) -> None:
+    detail = {"serial": serial, "reason": why.reason}
     queue_leaf(
         conn,
         kind="certificate.revoked",
-        actor=revocation.actor,
-        subject=row.node,
+        actor=why.actor,
+        subject=name,
         data=detail,
         now_ms=clock.now_ms(),
     )
     report(
         conn,
         kind=SecurityKind.CERTIFICATE_REVOKED,
-        subject=row.node,
-        detail={**detail, "actor": revocation.actor},
+        subject=name,
+        detail={**detail, "actor": why.actor},
         now_ms=clock.now_ms(),
     )

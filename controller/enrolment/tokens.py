@@ -1,16 +1,16 @@
 """Tokens: made, listed, confirmed or refused, withdrawn. Each call is one transaction's part."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, select, true, update
 
 from controller.audit import queue_leaf
 from controller.clock import Clock
 from controller.enrolment.authority import Authority
 from controller.enrolment.issuing import admit
-from controller.enrolment.judge import TOKEN_LIFETIME_MS, Offer
+from controller.enrolment.judge import TOKEN_LIFETIME_MS, Offer, taken
 from controller.enrolment.life import OPEN, EnrolmentEvent, EnrolmentState, after
 from controller.errors import ConflictError, MissingError
 from controller.fleet.commands import CONTROLLER
@@ -32,19 +32,39 @@ class Terms:
     confirm_key: bool
 
 
-def issue_token(
-    conn: Connection, clock: Clock, actor: str, terms: Terms, token: EnrolmentToken
-) -> Row[Any]:
-    """Writes down a token; an open one for the same node is withdrawn.
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who wants a token, and which sites he has to do with."""
 
-    `ConflictError` when the node is known with another site or role.
+    actor: str
+    reaches_site: Callable[[str], bool]
+
+
+def issue_token(
+    conn: Connection,
+    clock: Clock,
+    authority: Authority,
+    asker: Asker,
+    terms: Terms,
+    token: EnrolmentToken,
+) -> Row[Any]:
+    """Writes down a token; one in the asker's reach that is open for the same node is withdrawn.
+
+    `ConflictError` when the name is not to be had: one of the company's own programs has it, the
+    node is known with another site or role, or a token out of the asker's reach is open for it. He
+    does not learn which.
     """
+    refusal = ConflictError(taken(terms.node))
+    if authority.is_reserved(terms.node):
+        raise refusal
     known = conn.execute(select(nodes).where(nodes.c.name == terms.node)).one_or_none()
     if known is not None and (known.site_id, known.role) != (terms.site_id, terms.role):
-        raise ConflictError(
-            f"node {terms.node} is known at site {known.site_id} with role {known.role}"
-        )
-    _withdraw_open(conn, clock, actor, terms.node)
+        raise refusal
+    opened = _open_tokens(conn, enrolment_tokens.c.node == terms.node)
+    if not all(asker.reaches_site(row.site_id) for row in opened):
+        raise refusal
+    actor = asker.actor
+    _withdraw(conn, clock, actor, opened)
     now_ms = clock.real_ms()
     row = conn.execute(
         enrolment_tokens.insert()
@@ -157,7 +177,14 @@ def withdraw(conn: Connection, clock: Clock, actor: str, token_id: int) -> Row[A
 
 def withdraw_all(conn: Connection, clock: Clock, actor: str, node: str) -> None:
     """Makes every open token of a node worthless."""
-    _withdraw_open(conn, clock, actor, node)
+    _withdraw(conn, clock, actor, _open_tokens(conn, enrolment_tokens.c.node == node))
+
+
+def withdraw_every_one(conn: Connection, clock: Clock, actor: str) -> int:
+    """Makes all open tokens worthless; how many there were."""
+    opened = _open_tokens(conn, true())
+    _withdraw(conn, clock, actor, opened)
+    return len(opened)
 
 
 def expire(conn: Connection, clock: Clock) -> int:
@@ -180,10 +207,10 @@ def any_late(conn: Connection, clock: Clock) -> bool:
     return conn.execute(late.limit(1)).first() is not None
 
 
-def _withdraw_open(conn: Connection, clock: Clock, actor: str, node: str) -> None:
-    for row in _open_tokens(conn, enrolment_tokens.c.node == node):
+def _withdraw(conn: Connection, clock: Clock, actor: str, opened: Sequence[Row[Any]]) -> None:
+    for row in opened:
         step(conn, row, EnrolmentEvent.WITHDRAWN, finished_real_ms=clock.real_ms())
-        _leaf(conn, clock, "enrolment.withdrawn", actor, node, {"id": row.id})
+        _leaf(conn, clock, "enrolment.withdrawn", actor, row.node, {"id": row.id})
 
 
 def _open_tokens(conn: Connection, which: Any) -> Sequence[Row[Any]]:

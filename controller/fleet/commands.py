@@ -20,6 +20,8 @@ from controller.fleet.command_life import TERMINAL, CommandEvent, CommandState, 
 from controller.outbox.messages import enqueue_command
 from controller.storage.tables import commands, nodes, outbox
 from shared.errors import BadInputError
+from shared.host.tracing import SpanKind, command_place, tell
+from shared.logs import current_trace
 from shared.messages.actions import Action, Condition
 from shared.messages.command import MAX_LIFETIME_MS, Command, sign
 from shared.messages.reply import Reply
@@ -123,6 +125,9 @@ def issue(conn: Connection, clock: Clock, signer: CommandSigner, order: Order) -
         precondition=order.precondition,
     )
     _store(conn, clock, command, sign(command, signer.key, signer.key_id))
+    asked_in = current_trace() or ""
+    place = command_place(command.id)
+    tell("give command", SpanKind.PRODUCER, place, node=command.node, asked_in=asked_in)
     return command.id
 
 

@@ -31,12 +31,17 @@ class RowKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EventContent:
-    """An event; `code` of an alarm, `reply` and `gap` where it is one."""
+    """An event; `code` of an alarm, `reply` and `gap` where it is one.
+
+    `gap_problem` says why the aggregates of a gap report cannot be read: it still says which rows
+    are gone, and has no buckets then.
+    """
 
     event: Event
     code: str | None = None
     reply: Reply | None = None
     gap: Gap | None = None
+    gap_problem: str | None = None
 
 
 def _alarm_code(event: Event) -> str:
@@ -56,9 +61,17 @@ def read_content(body: bytes) -> EventContent:
         case EventKind.REPLY:
             return EventContent(event, reply=Reply.from_data(event.data))
         case EventKind.GAP:
-            return EventContent(event, gap=Gap.from_data(event.data))
+            return _gap(event)
         case _:
             return EventContent(event)
+
+
+def _gap(event: Event) -> EventContent:
+    try:
+        return EventContent(event, gap=Gap.from_data(event.data))
+    except BadInputError as error:
+        head = Gap.from_data({**event.data, "buckets": []})
+        return EventContent(event, gap=head, gap_problem=str(error))
 
 
 def why_malformed(body: bytes) -> str:

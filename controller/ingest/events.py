@@ -15,15 +15,16 @@ from controller.fleet.alarms import AlarmKey, raise_own_alarm, refresh_alarm
 from controller.fleet.commands import answer
 from controller.fleet.event_content import EventContent, RowKind, read_content
 from controller.fleet.meaning import Meanings
-from controller.ingest.gaps import take_gap
+from controller.ingest.gaps import OVERLAP, take_gap
 from controller.storage.failures import passes
 from controller.storage.tables import events
 from shared.errors import BadInputError
-from shared.logs import command_trace
+from shared.host.tracing import SpanKind, beside, command_place, tell
 from shared.messages.event import EventRow, Severity
 from shared.messages.gap import Gap
 
 _ALARM = "event-malformed"
+_GAP_ALARM = "gap-aggregates-unused"
 _MAX_ALARM_TEXT = 300
 _log = structlog.get_logger()
 
@@ -79,19 +80,23 @@ class EventTaker:
         """Stores the event; the number of the birth that a gap report waits for instead, if so."""
         content = read_content(row.body)
         if content.gap is not None:
-            missing = self._take_gap(conn, node, content.gap)
+            missing = self._take_gap(conn, node, content.gap, content.gap_problem)
             if missing is not None:
                 return missing
         self._store(conn, node, stream, row, content)
         return None
 
-    def _take_gap(self, conn: Connection, node: str, gap: Gap) -> int | None:
+    def _take_gap(self, conn: Connection, node: str, gap: Gap, unread: str | None) -> int | None:
         meaning = self._meanings.find(conn, gap.stream, gap.birth)
         if meaning is None:
             return gap.birth
-        problem = take_gap(conn, node, gap, meaning, self._clock.now_ms())
+        problem = take_gap(conn, node, gap, meaning, self._clock.now_ms(), unread)
         if problem is not None:
-            _log.warning("gap report overlaps", node=node, first=gap.first, last=gap.last)
+            where = {"node": node, "first": gap.first, "last": gap.last}
+            _log.warning("a gap report's aggregates are not used", problem=problem, **where)
+        if problem not in {None, OVERLAP}:
+            text = f"gap report of rows {gap.first} to {gap.last}: {problem}"
+            raise_own_alarm(conn, self._clock, node, _GAP_ALARM, text[:_MAX_ALARM_TEXT])
         return None
 
     def _store(
@@ -119,10 +124,17 @@ class EventTaker:
             key = AlarmKey(node, stream, event.device, content.code)
             refresh_alarm(conn, self._clock, key, row.seq)
         watch_event(conn, node, stream, content, (row.time_ms, self._clock.now_ms()))
-        if content.reply is not None and not answer(conn, self._clock, node, stream, content.reply):
-            trace = command_trace(content.reply.command_id)
+        if content.reply is None:
+            return
+        given = command_place(content.reply.command_id)
+        if answer(conn, self._clock, node, stream, content.reply):
+            tell("take reply", SpanKind.CONSUMER, beside(given), within=given)
+        else:
             _log.warning(
-                "reply to no command of this node", node=node, seq=row.seq, command_trace=trace
+                "reply to no command of this node",
+                node=node,
+                seq=row.seq,
+                command_trace=given.trace,
             )
 
     def _keep(

@@ -11,25 +11,41 @@ from shared.messages import cbor
 from shared.messages.gap import Gap
 from shared.ranges import RangeSet
 
+_MOST_PROBLEM = 200
+UNREAD = "its aggregates cannot be used"
 OVERLAP = "overlaps a range reported before; its aggregates are not used"
 
 
 def take_gap(
-    conn: Connection, node: str, gap: Gap, meaning: Meaning, received_ms: int
+    conn: Connection,
+    node: str,
+    gap: Gap,
+    meaning: Meaning,
+    received_ms: int,
+    unread: str | None = None,
 ) -> str | None:
     """Stores a report; returns why its aggregates are not used, None when they are.
 
     A range may be reported once: of reports that overlap the first counts, or the same rows would
-    count twice. `BadInputError` when the stream is not this node's telemetry or a bucket names
-    what the birth lacks.
+    count twice. Aggregates that could not be read (`unread` says why) or that name what the birth
+    lacks are not used either; rows of the range that are committed go on counting then, for
+    nothing stands in their place. `BadInputError` when the stream is not this node's telemetry.
     """
     state = lock_streams(conn, [gap.stream]).get(gap.stream)
     if state is None:
         raise BadInputError("stream", f"{gap.stream}", "a stream that the birth named")
     check_owner(state, node, StreamKind.TELEMETRY)
     reported = RangeSet(((gap.first, gap.last),))
+    gone, rows = reported, list[dict[str, object]]()
     problem = OVERLAP if state.gaps.intersection(reported) else None
-    rows = [] if problem else _bucket_rows(gap, meaning)
+    if problem is None:
+        try:
+            rows = _bucket_rows(gap, meaning)
+        except BadInputError as error:
+            unread = str(error)
+        if unread is not None:
+            problem = f"{UNREAD}: {unread}".replace("\x00", "")[:_MOST_PROBLEM]
+            gone = reported.difference(state.committed)
     gap_id = conn.scalar(
         insert(gaps)
         .values(
@@ -50,7 +66,7 @@ def take_gap(
     )
     if rows:
         conn.execute(insert(gap_buckets), [{"gap_id": gap_id, **row} for row in rows])
-    store_gaps(conn, gap.stream, state.gaps.union(reported))
+    store_gaps(conn, gap.stream, state.gaps.union(gone))
     return problem
 
 

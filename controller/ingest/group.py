@@ -1,7 +1,7 @@
 """One group of messages in one transaction: rows, sets, acks and changes commit together."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, update
@@ -21,7 +21,15 @@ from controller.fleet.streams import (
 from controller.ingest.batches import acks, sift
 from controller.ingest.events import EventTaker
 from controller.ingest.inbox import Incoming, Refused
-from controller.ingest.telemetry import Record, insert_records, note_ingested, records
+from controller.ingest.quarantine import keep_unreadable
+from controller.ingest.salvage import UnreadableRow
+from controller.ingest.telemetry import (
+    Record,
+    insert_records,
+    known_rows,
+    note_ingested,
+    records,
+)
 from controller.outbox.messages import enqueue_ack
 from controller.storage.tables import nodes
 from shared.errors import BadInputError
@@ -39,7 +47,7 @@ class Outcome:
     repeated_rows: int = 0
     refused: list[Refused] = field(default_factory=list)
     malformed: list[Refused] = field(default_factory=list)
-    """Events that are kept and acked, but cannot be read."""
+    """Events, and the first of rows of a batch, that are kept and acked, but cannot be read."""
 
 
 @dataclass(slots=True)
@@ -108,42 +116,82 @@ class GroupWriter:
     def _take(self, conn: Connection, work: _Work, message: Incoming, *, apart: bool) -> None:
         content = message.content
         if isinstance(content, TelemetryBatch):
-            self._take_telemetry(conn, work, message.node, content)
+            self._take_telemetry(conn, work, message, content)
         elif isinstance(content, EventBatch):
-            self._take_events(conn, work, message.node, content, apart=apart)
+            self._take_events(conn, work, message, content, apart=apart)
         else:
             raise TypeError(f"{message.channel} messages are not written in groups")
 
     def _take_telemetry(
-        self, conn: Connection, work: _Work, node: str, batch: TelemetryBatch
+        self, conn: Connection, work: _Work, message: Incoming, batch: TelemetryBatch
     ) -> None:
+        node = message.node
         state = work.states.get(batch.stream)
         if state is not None:
             check_owner(state, node, StreamKind.TELEMETRY)
-        meaning = self._meanings.find(conn, batch.stream, batch.birth)
-        if state is None or meaning is None:
-            work.wanted[node].add(batch.birth)
+        devices = self._devices(conn, batch)
+        if state is None or devices is None:
+            if batch.rows:
+                work.wanted[node].add(batch.birth)
             return
         before = work.committed[batch.stream]
         sifted = sift(batch.rows, before)
         if len(sifted.new) < len(batch.rows):
             known = [row for row in batch.rows if row.seq in before][:1]
             watch_repeated(conn, node, batch.stream, known, self._clock.now_ms())
-        new = records(batch, sifted.new, meaning.devices)
-        work.records += new
-        work.committed[batch.stream] = sifted.committed
+        new, strange = known_rows(sifted.new, batch.birth, devices)
+        given = sifted.given.difference(RangeSet.of_numbers(row.seq for row in strange))
+        unread = [row for row in (*strange, *message.unreadable) if row.seq not in given]
+        given = given.union(self._keep(conn, work, message, state, unread))
+        work.records += records(batch, new, devices)
+        work.committed[batch.stream] = before.union(given)
         work.added[batch.stream] += len(new)
         work.rows_of[node] += len(new)
-        work.given[node].append((batch.stream, sifted.given))
+        work.given[node].append((batch.stream, given))
         work.outcome.telemetry_rows += len(new)
-        work.outcome.repeated_rows += len(batch.rows) - len(new)
+        work.outcome.repeated_rows += len(batch.rows) - len(sifted.new)
         if new:
-            note_ingested(conn, node, batch, sifted, self._clock.now_ms())
+            note_ingested(conn, node, batch, new, self._clock.now_ms())
+
+    def _devices(self, conn: Connection, batch: TelemetryBatch) -> Mapping[int, int] | None:
+        """Ids by alias; None when the birth is not known. No row, no device, no birth."""
+        if not batch.rows:
+            return {}
+        meaning = self._meanings.find(conn, batch.stream, batch.birth)
+        return None if meaning is None else meaning.devices
+
+    def _keep(
+        self,
+        conn: Connection,
+        work: _Work,
+        message: Incoming,
+        state: StreamState,
+        rows: Sequence[UnreadableRow],
+    ) -> RangeSet:
+        """Puts rows that cannot be read into the quarantine; the numbers that are committed now.
+        Those that it has no room for stay with their node."""
+        before = work.committed[state.id]
+        known = RangeSet.of_numbers(row.seq for row in rows if row.seq in before)
+        new = {row.seq: row for row in reversed(rows) if row.seq not in before}
+        if not new:
+            return known
+        content = message.content
+        birth = content.birth if isinstance(content, TelemetryBatch) else None
+        first = min(new.values(), key=lambda row: row.seq)
+        try:
+            keep_unreadable(conn, self._clock, state, birth or None, list(new.values()))
+        except BadInputError as error:
+            work.outcome.refused.append(_refusal(message, error))
+            return known
+        work.outcome.malformed.append(_refusal(message, first.problem))
+        work.added[state.id] += len(new)
+        return known.union(RangeSet.of_numbers(new))
 
     def _take_events(
-        self, conn: Connection, work: _Work, node: str, batch: EventBatch, *, apart: bool
+        self, conn: Connection, work: _Work, message: Incoming, batch: EventBatch, *, apart: bool
     ) -> None:
-        check_owner(work.states[batch.stream], node, StreamKind.EVENT)
+        node, state = message.node, work.states[batch.stream]
+        check_owner(state, node, StreamKind.EVENT)
         before = work.committed[batch.stream]
         sifted = sift(batch.rows, before)
         if len(sifted.new) < len(batch.rows):
@@ -152,9 +200,11 @@ class GroupWriter:
         result = self._events.take(conn, node, batch.stream, sifted.new, apart=apart)
         taken = RangeSet.of_numbers(result.taken)
         acked = sifted.given.intersection(before.union(taken))
-        work.committed[batch.stream] = before.union(taken)
+        unread = [row for row in message.unreadable if row.seq not in sifted.given]
+        kept = self._keep(conn, work, message, state, unread)
+        work.committed[batch.stream] = before.union(taken).union(kept)
         work.added[batch.stream] += len(taken)
-        work.given[node].append((batch.stream, acked))
+        work.given[node].append((batch.stream, acked.union(kept)))
         work.wanted[node] |= result.births_wanted
         work.outcome.event_rows += len(taken)
         work.outcome.repeated_rows += len(batch.rows) - len(sifted.new)

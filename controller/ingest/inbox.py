@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from controller.ingest.salvage import UnreadableRow, salvage_events, salvage_telemetry
 from shared.errors import BadInputError
 from shared.messages import cbor
 from shared.messages.birth import Birth
@@ -11,6 +12,7 @@ from shared.messages.telemetry import TelemetryBatch, decode_body
 from shared.messages.topics import UP, Channel, parse_topic
 
 _PLAIN = {int, float, str, bool}
+_SALVAGED = {Channel.TELEMETRY: salvage_telemetry, Channel.EVENT: salvage_events}
 
 Content = TelemetryBatch | EventBatch | Birth | State
 
@@ -26,12 +28,14 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """A well-formed message. The node of the topic is the sender: the broker sees to that."""
+    """A message that can be read, of a batch all rows but `unreadable`. The node of the topic is
+    the sender: the broker sees to that."""
 
     node: str
     channel: Channel
     content: Content
     payload: bytes
+    unreadable: tuple[UnreadableRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +57,19 @@ def read_message(received: Received) -> Incoming | Refused:
     if topic.channel not in UP:
         return Refused(topic.node, topic.channel, "topic.channel", "a channel that goes down")
     try:
-        content = _decode(topic.channel, received.payload)
+        return _read(topic.node, topic.channel, received.payload)
     except BadInputError as error:
         return Refused(topic.node, topic.channel, error.field, str(error))
-    return Incoming(topic.node, topic.channel, content, received.payload)
+
+
+def _read(node: str, channel: Channel, payload: bytes) -> Incoming:
+    try:
+        return Incoming(node, channel, _decode(channel, payload), payload)
+    except BadInputError:
+        if channel not in _SALVAGED:
+            raise
+        salvaged = _SALVAGED[channel](payload)
+        return Incoming(node, channel, salvaged.batch, payload, salvaged.unreadable)
 
 
 def _decode(channel: Channel, payload: bytes) -> Content:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from controller.clock import Clock
@@ -22,13 +22,21 @@ from controller.fleet.meaning import Meanings
 from controller.fleet.presence import take_state
 from controller.ingest.group import GroupWriter, Outcome
 from controller.ingest.inbox import Incoming, Received, Refused, read_message
+from controller.ingest.senders import (
+    CERTIFICATE,
+    Senders,
+    is_last_word,
+    read_senders,
+    without_certificate,
+)
 from controller.metrics import ControllerMetrics
+from controller.pauses import pause_after
 from controller.storage.engine import Storage
 from controller.storage.failures import passes
 from controller.storage.partitions import Partitions
 from controller.storage.tables import nodes
 from shared.errors import BadInputError
-from shared.logs import traced
+from shared.host.tracing import span
 from shared.messages.birth import Birth
 from shared.messages.state import State
 from shared.messages.telemetry import TelemetryBatch
@@ -60,12 +68,16 @@ class Ingest:
         config: IngestConfig,
         metrics: ControllerMetrics,
         allowed_software: Sequence[str] = (),
+        *,
+        only_enrolled: bool = False,
     ) -> None:
+        """With `only_enrolled`, nothing is taken of a node without a certificate that counts."""
         self._storage = storage
         self._clock = clock
         self._config = config
         self._metrics = metrics
         self._allowed_software = allowed_software
+        self._only_enrolled = only_enrolled
         self._meanings = Meanings()
         self._writer = GroupWriter(clock, self._meanings)
         self._partitions = Partitions(storage)
@@ -88,6 +100,11 @@ class Ingest:
             _log.info("ingest stops with a full queue")
         self._thread.join()
 
+    def problem(self) -> str | None:
+        """Why nothing is taken; None while it is, or before the start."""
+        ended = self._thread.ident is not None and not self._thread.is_alive()
+        return "its thread has ended" if ended else None
+
     def offer(self, received: Received) -> None:
         """Takes a message. The broker's receive maximum keeps the queue far from full; a message
         that finds it full is dropped unconfirmed and comes again from its node."""
@@ -102,7 +119,7 @@ class Ingest:
             while not self._stopping.is_set():
                 group = self._next_group()
                 if group:
-                    with traced():
+                    with span("commit group", messages=len(group)):
                         self.take(group)
         except _StoppedError:
             _log.info("ingest stopped while the database did not commit")
@@ -149,6 +166,8 @@ class Ingest:
         content = message.content
         try:
             with self._storage.write() as conn:
+                if not is_last_word(message) and self._senders(conn, {message.node}).unproven:
+                    return [without_certificate(message)]
                 if isinstance(content, Birth):
                     if content.node == message.node:
                         now_ms = self._clock.now_ms()
@@ -196,17 +215,22 @@ class Ingest:
         self._partitions.ensure(times, self._clock.now_ms())
         names = {message.node for message in batches}
         with self._metrics.group_seconds.time(), self._storage.write() as conn:
-            known = set(conn.scalars(select(nodes.c.name).where(nodes.c.name.in_(names))))
-            outcome = self._writer.write(conn, batches, known, apart=apart)
+            senders = self._senders(conn, names)
+            unproven = [message for message in batches if message.node in senders.unproven]
+            heard = [message for message in batches if message.node not in senders.unproven]
+            outcome = self._writer.write(conn, heard, senders.known, apart=apart)
         self._count(outcome)
-        return outcome.refused
+        return outcome.refused + [without_certificate(message) for message in unproven]
+
+    def _senders(self, conn: Connection, names: set[str]) -> Senders:
+        return read_senders(conn, names, only_enrolled=self._only_enrolled)
 
     def _count(self, outcome: Outcome) -> None:
         self._metrics.rows.labels("telemetry").inc(outcome.telemetry_rows)
         self._metrics.rows.labels("event").inc(outcome.event_rows)
         self._metrics.repeated.inc(outcome.repeated_rows)
         for one in outcome.malformed:
-            self._note(one, "event kept that cannot be read")
+            self._note(one, "a row is kept that cannot be read")
 
     def _insist(self, work: Callable[[], list[Refused]]) -> list[Refused]:
         """Until the database is there again: a deadlock, a restart, a full disk."""
@@ -219,7 +243,7 @@ class Ingest:
                     raise
                 if self._stopping.is_set():
                     raise _StoppedError from error
-                pause = _PAUSES_S[min(attempt, len(_PAUSES_S) - 1)]
+                pause = pause_after(attempt, _PAUSES_S)
                 attempt += 1
                 _log.warning("the database does not commit", error=str(error.orig)[:200])
                 self._stopping.wait(pause)
@@ -227,7 +251,7 @@ class Ingest:
     def _report(self, refused: Sequence[Refused]) -> None:
         for one in refused:
             self._note(one, "message refused")
-            if one.node is not None:
+            if one.node is not None and one.field != CERTIFICATE:
                 self._insist(partial(self._raise_alarm, one))
             self._insist(partial(self._tell_refused, one))
 

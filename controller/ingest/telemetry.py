@@ -5,9 +5,10 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, insert
 
-from controller.ingest.batches import Sifted
+from controller.ingest.salvage import UnreadableRow
 from controller.storage.tables import ingested
 from shared.errors import BadInputError
+from shared.messages import cbor
 from shared.messages.telemetry import TelemetryBatch, TelemetryRow
 
 Record: TypeAlias = tuple[int, int, int, int, int, bytes]
@@ -17,17 +18,30 @@ _COPY = "COPY telemetry (stream, seq, time_ms, device_id, birth, body) FROM STDI
 _TYPES = ("int8", "int8", "int8", "int8", "int8", "bytea")
 
 
+def known_rows(
+    rows: Sequence[TelemetryRow], birth: int, devices: Mapping[int, int]
+) -> tuple[Sequence[TelemetryRow], Sequence[UnreadableRow]]:
+    """The rows of the birth's devices, and those of an alias that the birth lacks."""
+    strange = {row.device for row in rows} - devices.keys()
+    if not strange:
+        return rows, ()
+    return [row for row in rows if row.device not in strange], [
+        UnreadableRow(
+            row.seq,
+            cbor.encode([row.seq, row.time_ms, row.device, row.body]),
+            BadInputError("rows.device", f"alias {row.device}", f"an alias of birth {birth}"),
+        )
+        for row in rows
+        if row.device in strange
+    ]
+
+
 def records(
     batch: TelemetryBatch, rows: Iterable[TelemetryRow], devices: Mapping[int, int]
 ) -> list[Record]:
-    """Rows with their devices' ids; `BadInputError` for an alias that the birth lacks."""
+    """Rows of known devices with their devices' ids."""
     stream, birth = batch.stream, batch.birth
-    try:
-        return [(stream, r.seq, r.time_ms, devices[r.device], birth, r.body) for r in rows]
-    except KeyError as error:
-        raise BadInputError(
-            "rows.device", f"alias {error.args[0]}", f"an alias of birth {birth}"
-        ) from error
+    return [(stream, r.seq, r.time_ms, devices[r.device], birth, r.body) for r in rows]
 
 
 def insert_records(conn: Connection, rows: Sequence[Record]) -> None:
@@ -52,12 +66,12 @@ def note_ingested(
     conn: Connection,
     node: str,
     batch: TelemetryBatch,
-    sifted: Sifted[TelemetryRow],
+    new: Sequence[TelemetryRow],
     now_ms: int,
 ) -> None:
     """One row for the roller, that names what this batch brought."""
-    numbers = [row.seq for row in sifted.new]
-    times = [row.time_ms for row in sifted.new]
+    numbers = [row.seq for row in new]
+    times = [row.time_ms for row in new]
     conn.execute(
         insert(ingested).values(
             node=node,

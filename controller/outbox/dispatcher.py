@@ -21,6 +21,7 @@ from controller.outbox.messages import COMMAND, send_again
 from controller.outbox.plan import Outgoing, Waiting, plan
 from controller.storage.engine import Storage
 from controller.storage.tables import commands, lanes, outbox
+from shared.host.tracing import SpanKind, beside, command_place, tell
 from shared.messages.topics import Channel, topic
 
 _NODES_A_ROUND = 200
@@ -31,6 +32,7 @@ _RESEND_CHECK_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
+    began_ns: int
     outgoing: Outgoing
     publication: Publication
 
@@ -97,7 +99,8 @@ class Dispatcher:
         going = plan(rows, self._clock.now_ms())
         self._write_down([one.command_id for one in going if one.command_id])
         return [
-            _Sent(one, self._broker.publish(topic(node, one.channel), one.payload)) for one in going
+            _Sent(time.time_ns(), one, self._broker.publish(topic(node, one.channel), one.payload))
+            for one in going
         ]
 
     def _write_down(self, command_ids: Sequence[str]) -> None:
@@ -115,6 +118,8 @@ class Dispatcher:
                 continue
             self._metrics.published.labels(one.outgoing.channel.value).inc()
             is_command = one.outgoing.channel is Channel.COMMAND
+            if is_command:
+                _tell_published(one)
             (published if is_command else gone).extend(one.outgoing.rows)
         if claim is not None:
             self._mark(claim, gone, published)
@@ -147,6 +152,12 @@ class Dispatcher:
             with self._storage.write() as conn:
                 for node in nodes:
                     send_again(conn, node)
+
+
+def _tell_published(sent: _Sent) -> None:
+    given = command_place(sent.outgoing.command_id)
+    place = beside(given)
+    tell("publish command", SpanKind.PRODUCER, place, within=given, began_ns=sent.began_ns)
 
 
 def _waiting(conn: Connection, node: str) -> list[Waiting]:

@@ -12,9 +12,11 @@ from controller.config import RetentionConfig
 from controller.fleet.aggregate import HOUR_MS, MINUTE_MS, QUARTER_MS
 from controller.fleet.command_life import TERMINAL
 from controller.fleet.commands import CONTROLLER
+from controller.fleet.streams import StreamKind
 from controller.metrics import ControllerMetrics
 from controller.retention.classes import DataClass
-from controller.retention.plan import Hold, Kept, cutoff, held_wholly_or_partly, kept_spans
+from controller.retention.holds import holds_in_force
+from controller.retention.plan import Kept, cutoff, held_wholly_or_partly, kept_spans
 from controller.storage.engine import Storage
 from controller.storage.partitions import DAY_MS, drop_partition, list_partitions
 from controller.storage.tables import (
@@ -25,8 +27,8 @@ from controller.storage.tables import (
     events,
     idempotency_keys,
     ingested,
-    legal_holds,
     outbox,
+    quarantine,
     retention,
     rollups,
     streams,
@@ -93,7 +95,7 @@ class RetentionJob:
         before_ms = None if keep is None else cutoff(self._clock.now_ms(), keep.keep_ms)
         if before_ms is None:
             return 0
-        kept = kept_spans(_holds(conn), data_class)
+        kept = kept_spans(holds_in_force(conn), data_class)
         gone = 0
         if data_class is DataClass.TELEMETRY and self._storage.is_postgresql:
             gone += self._drop_days(conn, before_ms, kept)
@@ -135,26 +137,18 @@ class RetentionJob:
         conn.execute(delete(idempotency_keys).where(keys))
 
 
-def _holds(conn: Connection) -> list[Hold]:
-    rows = conn.execute(select(legal_holds).where(legal_holds.c.released_ms.is_(None)))
-    return [
-        Hold(
-            data_class=None if row.data_class is None else DataClass(row.data_class),
-            node=row.node,
-            from_ms=row.from_ms,
-            to_ms=row.to_ms,
-        )
-        for row in rows
-    ]
-
-
 def _rules(data_class: DataClass) -> list[Rule]:
     if data_class is DataClass.TELEMETRY:
-        return [Rule(telemetry, telemetry.c.time_ms)]
+        unread = quarantine.c.kind == StreamKind.TELEMETRY
+        return [
+            Rule(telemetry, telemetry.c.time_ms),
+            Rule(quarantine, quarantine.c.received_ms, unread),
+        ]
     if data_class is DataClass.EVENTS:
         return [
             Rule(events, events.c.time_ms),
             Rule(alarms, alarms.c.lowered_ms),
+            Rule(quarantine, quarantine.c.received_ms, quarantine.c.kind == StreamKind.EVENT),
         ]
     if data_class is DataClass.COMMANDS:
         ended = commands.c.state.in_([state.value for state in TERMINAL])

@@ -16,6 +16,13 @@ SQLITE = "sqlite"
 POSTGRESQL = "postgresql"
 _WRITES = "writes"
 _BUSY_MS = 30_000
+_LIBPQ_WAITS = {
+    "connect_timeout": "10",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "40000",
+}
 
 
 class Storage:
@@ -81,9 +88,16 @@ def _checked(url: str) -> URL:
     return parsed
 
 
+def with_deadlines(url: URL) -> URL:
+    """The address of a PostgreSQL server with bounds on waiting for a connection and for a server
+    that is gone, where it does not give its own (libpq's parameters, in s; the last in ms)."""
+    return url.update_query_dict({**_LIBPQ_WAITS, **url.query})
+
+
 def _engine(url: URL) -> Engine:
     if url.get_backend_name() == POSTGRESQL:
-        return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
+        within = with_deadlines(url)
+        return create_engine(within, pool_pre_ping=True, pool_size=10, max_overflow=20)
     engine = create_engine(url, connect_args={"timeout": _BUSY_MS / 1000})
     event.listen(engine, "connect", _on_sqlite_connect)
     event.listen(engine, "begin", _on_sqlite_begin)

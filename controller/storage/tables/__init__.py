@@ -35,6 +35,7 @@ from controller.storage.tables.base import metadata
 from controller.storage.tables.enrolment import (
     certificates,
     enrolment_tokens,
+    other_revocations,
     revocation_lists,
     revocations,
 )
@@ -59,7 +60,14 @@ from controller.storage.tables.security import (
     webhooks,
 )
 from controller.storage.tables.sending import changes, commands, outbox
-from controller.storage.tables.telemetry import gap_buckets, gaps, ingested, rollups, telemetry
+from controller.storage.tables.telemetry import (
+    gap_buckets,
+    gaps,
+    ingested,
+    quarantine,
+    rollups,
+    telemetry,
+)
 
 __all__ = [
     "access_salts",
@@ -95,8 +103,10 @@ __all__ = [
     "metrics",
     "node_baselines",
     "nodes",
+    "other_revocations",
     "outbox",
     "passkeys",
+    "quarantine",
     "recovery_codes",
     "retention",
     "revocation_lists",

@@ -73,6 +73,18 @@ revocations = Table(  # listed until the certificate has run out, kept for ever
     Index("revocations_issuer", "issuer", "not_after_real_ms"),
 )
 
+other_revocations = Table(  # of certificates that are not in `certificates`
+    "other_revocations",
+    metadata,
+    Column("serial", String(40), primary_key=True),
+    Column("issuer", String(40)),  # NULL: on every issuer's list
+    Column("name", String(63)),  # whom it speaks for; NULL: read back from a list, not known
+    Column("reason", String(200), nullable=False),
+    Column("actor", String(200), nullable=False),
+    Column("revoked_real_ms", BigInteger, nullable=False),
+    Column("not_after_real_ms", BigInteger, nullable=False),  # as late as it can be
+)
+
 revocation_lists = Table(  # one row an issuer: the newest list; locked to number the next
     "revocation_lists",
     metadata,

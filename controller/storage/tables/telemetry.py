@@ -1,4 +1,4 @@
-"""Snapshots as they travelled, what was thinned, and what is rolled up of both."""
+"""Snapshots as they travelled, what was thinned or cannot be read, and what is rolled up."""
 
 from sqlalchemy import (
     BigInteger,
@@ -105,4 +105,20 @@ gap_buckets = Table(  # body as in rollups
     Column("body", LargeBinary, nullable=False),
     PrimaryKeyConstraint("gap_id", "device_id", "start_ms"),
     Index("gap_buckets_device_start", "device_id", "start_ms"),
+)
+
+quarantine = Table(  # committed rows of either kind of stream that cannot be read
+    "quarantine",
+    metadata,
+    Column("stream", BigInteger, nullable=False, autoincrement=False),
+    Column("seq", BigInteger, nullable=False, autoincrement=False),
+    Column("node", ForeignKey("nodes.name"), nullable=False),
+    Column("kind", String(10), nullable=False),  # of the stream
+    Column("birth", BigInteger),  # that a telemetry batch named; NULL: none that can be read
+    Column("body", LargeBinary, nullable=False),  # CBOR of the row as it stood in its batch
+    Column("problem", String(300), nullable=False),
+    Column("received_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("stream", "seq"),
+    Index("quarantine_node", "node", "received_ms"),
+    Index("quarantine_time", "kind", "received_ms"),
 )

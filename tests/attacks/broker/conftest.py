@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 from sqlalchemy import Row, select
 
@@ -63,9 +65,15 @@ class Client:
 
 
 def connect(
-    broker: Broker, credentials: Credentials, client_id: str, *, will: str | None = None
+    broker: Broker,
+    credentials: Credentials,
+    client_id: str,
+    *,
+    will: str | None = None,
+    session_s: int = 0,
 ) -> Client:
-    """Tries to connect; look at `connected` and `ended`."""
+    """Tries to connect; look at `connected` and `ended`. `session_s` is how long the broker keeps
+    the session once it is gone."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(broker.ca_file)
     context.load_cert_chain(credentials.certificate_file, credentials.key_file)
@@ -92,8 +100,10 @@ def connect(
     client.on_disconnect = lambda *_: made.ended.set()
     client.on_subscribe = lambda *_: made.subscribed.set()
     client.on_message = lambda _c, _d, m: made.received.append((m.topic, bytes(m.payload)))
+    kept = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho types it not
+    kept.SessionExpiryInterval = session_s
     try:
-        client.connect(HOST, broker.port)
+        client.connect(HOST, broker.port, properties=kept)
     except OSError:
         made.ended.set()
     client.loop_start()

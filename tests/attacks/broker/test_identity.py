@@ -19,7 +19,7 @@ from tests.attacks.broker.conftest import (
     Watched,
     connect,
 )
-from tests.brokers import HOST, Broker
+from tests.brokers import CONTROLLER, HOST, Broker
 
 
 def _of_another_authority(_broker: Broker, folder: Path) -> Credentials:
@@ -56,6 +56,23 @@ def test_a_certificate_that_is_not_good_is_refused(
     make: Callable[[Broker, Path], Credentials],
 ) -> None:
     client = connect(watched.broker, make(watched.broker, tmp_path), VICTIM)
+    assert client.ended.wait(PATIENCE_S)
+    assert not client.connected.is_set()
+    client.close()
+    event = watched.recorded(SecurityKind.CERTIFICATE_REFUSED)
+    assert "certificate" in event.detail["why"]
+    honest.goes_on()
+
+
+def test_a_stolen_certificate_of_the_controller_is_refused_once_it_is_listed(
+    watched: Watched, honest: Honest, tmp_path: Path
+) -> None:
+    broker = watched.broker
+    stolen = broker.authority.issue(tmp_path, CONTROLLER)
+    broker.authority.revoke(stolen)
+    broker.authority.write_list(broker.folder / "crl.pem")
+    broker.reload()
+    client = connect(broker, stolen, CONTROLLER)
     assert client.ended.wait(PATIENCE_S)
     assert not client.connected.is_set()
     client.close()

@@ -113,8 +113,7 @@ def test_guessed_tokens_are_refused_and_soon_not_even_looked_at(
     desk = dataclasses.replace(interface.desk, places=Places(RateLimit(burst=20, a_second=0.001)))
     app = enrolment_app(interface.storage, interface.clock, desk)
     before = interface.facts()
-    with served(app, interface.ca.server_files(tmp_path)) as url:
-        interface.stranger.base_url = httpx2.URL(url)
+    with served(app, interface.ca.server_files(tmp_path)) as url, interface.moved_to(url):
         answers = [
             interface.join(EnrolmentToken("site-a-01", bytes([n] * 16)).text).status_code
             for n in range(12)
@@ -124,6 +123,19 @@ def test_guessed_tokens_are_refused_and_soon_not_even_looked_at(
     assert interface.security_events("enrolment_refused") == answers.count(403) <= 5
     assert interface.security_events("enrolment_throttled") == 1
     assert interface.facts() == before
+
+
+def test_what_is_public_is_not_given_without_end_either(
+    interface: Interface, tmp_path: Path
+) -> None:
+    desk = dataclasses.replace(interface.desk, places=Places(RateLimit(burst=4, a_second=0.001)))
+    app = enrolment_app(interface.storage, interface.clock, desk)
+    with served(app, interface.ca.server_files(tmp_path)) as url, interface.moved_to(url):
+        answers = [
+            interface.stranger.get(f"/api/v1/enrolment/{what}").status_code
+            for what in ("trust", "crl") * 3
+        ]
+    assert answers == [200] * 4 + [429] * 2
 
 
 def test_a_stranger_is_refused_a_token(interface: Interface) -> None:

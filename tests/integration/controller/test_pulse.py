@@ -13,7 +13,7 @@ import pytest
 
 from controller.cli import main
 from controller.pulse import beat
-from shared.service_manager import ServiceManager
+from shared.host.service_manager import ServiceManager
 
 PATIENCE_S = 60.0
 

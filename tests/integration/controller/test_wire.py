@@ -22,6 +22,7 @@ from controller.fleet.commands import Order
 from controller.fleet.presence import enter_sites
 from controller.services import Services
 from controller.storage.tables import commands, outbox, telemetry
+from shared.host.tracing import Span, collecting, command_place
 from shared.messages.ack import Ack, AckedRange
 from shared.messages.actions import Reboot
 from shared.messages.command import Command, verify
@@ -139,8 +140,12 @@ def outbox_is_empty(services: Services) -> bool:
 
 
 def test_a_command_is_signed_sent_and_answered(config: ControllerConfig, broker: Broker) -> None:
-    node = FakeNode()
-    with running(config) as services, node_client(broker, node.name) as client:
+    node, ended = FakeNode(), list[Span]()
+    with (
+        collecting(ended.append),
+        running(config) as services,
+        node_client(broker, node.name) as client,
+    ):
         bear(client, node)
         wait_for(lambda: born(services), "the birth")
         command_id = issue_reboot(services, node)
@@ -153,6 +158,10 @@ def test_a_command_is_signed_sent_and_answered(config: ControllerConfig, broker:
             client.publish(message.topic, message.payload)
         wait_for(lambda: state_of(services, command_id) is CommandState.DONE, "done")
         wait_for(lambda: outbox_is_empty(services), "the outbox to be empty")
+    given = command_place(command_id)
+    steps = [one for one in ended if one.place.trace == given.trace]
+    assert {one.name for one in steps} == {"give command", "publish command", "take reply"}
+    assert {one.parent for one in steps if one.place != given} == {given}
 
 
 def test_a_command_that_died_with_the_connection_is_sent_again_in_order(

@@ -2,16 +2,18 @@
 
 import shutil
 import subprocess
+from copy import copy
 from pathlib import Path
 
 import pytest
 
 from controller.detection.broker_log import BrokerLogReader
 from controller.detection.kinds import SecurityKind
-from provisioning.authority import Authority
+from provisioning.authority import Authority, Credentials
 from provisioning.broker_site import find_plugin
 from provisioning.cli import main
-from tests.brokers import HOST, free_port
+from tests.attacks.broker.conftest import connect
+from tests.brokers import HOST, Broker, free_port, running_broker
 from tests.waiting import wait_for
 
 
@@ -50,3 +52,41 @@ def test_a_real_mosquitto_runs_with_what_was_written(tmp_path: Path) -> None:
     findings = [reader.read(line) for line in log.read_text().splitlines()]
     kinds = {found.kind for found in findings if found is not None}
     assert kinds == {SecurityKind.CERTIFICATE_REFUSED}
+
+
+def test_an_intermediate_that_is_given_up_lets_nobody_in_once_its_list_is_gone(
+    tmp_path: Path,
+) -> None:
+    with running_broker(tmp_path / "broker", guarded=True) as broker:
+        lists = broker.folder / "crl.pem"
+        successor = copy(broker.authority)
+        successor.rotate()  # a chain to the root that the broker knows, by another intermediate
+        after = successor.issue(tmp_path, "site-a-01")
+        before = broker.credentials("site-b-01")
+        assert (_connects(broker, before), _connects(broker, after)) == (True, False)
+        successor.write_list(lists)
+        broker.reload()
+        assert (_connects(broker, before), _connects(broker, after)) == (False, True)
+
+
+def test_a_root_that_is_taken_from_the_brokers_file_lets_nobody_in_after_the_reload(
+    tmp_path: Path,
+) -> None:
+    with running_broker(tmp_path / "broker", guarded=True) as broker:
+        node = broker.credentials("site-a-01")
+        assert _connects(broker, node)
+        Authority("another").write_certificate(broker.ca_file)
+        broker.reload()
+        assert not _connects(broker, node)
+        broker.authority.write_certificate(broker.ca_file)
+        broker.reload()
+        assert _connects(broker, node)
+
+
+def _connects(broker: Broker, credentials: Credentials) -> bool:
+    client = connect(broker, credentials, credentials.certificate_file.stem)
+    try:
+        wait_for(lambda: client.connected.is_set() or client.ended.is_set(), "an answer")
+        return client.connected.is_set()
+    finally:
+        client.close()

@@ -6,8 +6,10 @@ which a test decides whether a zero in a reading is honest.
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from hypothesis import given, settings
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 
 from firmware_bridges.readings import MinerReading
 
-Path = tuple[str | int, ...]
+Place = tuple[str | int, ...]
 
 _JUNK_TOKENS = (
     "nan", "-nan", "NaN", "inf", "-Infinity", "null", "true", "false", "0", "-0.0", "1e400", "-1",
@@ -39,7 +41,7 @@ _SPLICES = (
 _MARK = "\u0001junk\u0001"
 
 
-def paths_of(value: Any, at: Path = ()) -> Iterator[Path]:
+def paths_of(value: Any, at: Place = ()) -> Iterator[Place]:
     """Every path below `value`, containers included."""
     children: Iterator[tuple[str | int, Any]]
     if isinstance(value, dict):
@@ -160,13 +162,19 @@ _ZERO_VALUE = re.compile(
 
 
 def mutation_test(
-    check: Callable[[dict[str, bytes]], None], *, examples: int
-) -> Callable[[dict[str, bytes], st.DataObject], None]:
-    """A test that checks so many mutations of the module's fixture `captures`."""
+    check: Callable[[dict[str, bytes]], None],
+    load: Callable[[Path], Sequence[Mapping[str, bytes]]],
+    *,
+    examples: int,
+) -> Callable[[Path, st.DataObject], None]:
+    """A test that checks so many mutations of the sets of captures that `load` finds in the shared
+    data."""
+    loaded = cache(load)
 
     @settings(max_examples=examples)
     @given(data=st.data())
-    def test(captures: dict[str, bytes], data: st.DataObject) -> None:
+    def test(shared_data: Path, data: st.DataObject) -> None:
+        captures = data.draw(st.sampled_from(loaded(shared_data)))
         check(data.draw(mutated_replies(captures)))
 
     return test

@@ -3,15 +3,13 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from firmware_bridges.errors import DeviceError
 from firmware_bridges.miners.braiins import graphql_reading, rest_reading
 from firmware_bridges.readings import MinerReading
 from tests.integration.drivers.braiins_site import graphql_captures, rest_captures
 from tests.property.drivers.honest_zeros import judge
-from tests.property.drivers.mutations import mutated_replies
+from tests.property.drivers.mutations import mutation_test
 
 HASHRATE = "gigahash_per_second"
 REST_SOURCES = {
@@ -56,9 +54,12 @@ GRAPHQL_SOURCES = {
 }
 
 
-def check_rest(data: st.DataObject, captured: dict[str, bytes]) -> None:
-    polled = {endpoint: captured[endpoint] for endpoint in rest_reading.POLLED}
-    replies = data.draw(mutated_replies(polled))
+def polled(shared_data: Path) -> list[dict[str, bytes]]:
+    captured = rest_captures(shared_data)
+    return [{endpoint: captured[endpoint] for endpoint in rest_reading.POLLED}]
+
+
+def check_rest(replies: dict[str, bytes]) -> None:
     try:
         reading = rest_reading.parse_reading(replies)
     except DeviceError:
@@ -79,8 +80,7 @@ def read_graphql(replies: dict[str, bytes]) -> MinerReading:
     return graphql_reading.with_mac(reading, graphql_reading.mac_of(network))
 
 
-def check_graphql(data: st.DataObject, captured: dict[str, bytes]) -> None:
-    replies = data.draw(mutated_replies(captured))
+def check_graphql(replies: dict[str, bytes]) -> None:
     try:
         reading = read_graphql(replies)
     except DeviceError:
@@ -88,33 +88,17 @@ def check_graphql(data: st.DataObject, captured: dict[str, bytes]) -> None:
     judge(reading, replies, GRAPHQL_SOURCES)
 
 
-@settings(max_examples=50)
-@given(data=st.data())
-def test_mutated_rest_captures_read_or_fail_by_type(shared_data: Path, data: st.DataObject) -> None:
-    check_rest(data, rest_captures(shared_data))
+def graphql(shared_data: Path) -> list[dict[str, bytes]]:
+    return [graphql_captures(shared_data)]
 
 
-@settings(max_examples=50)
-@given(data=st.data())
-def test_mutated_graphql_captures_read_or_fail_by_type(
-    shared_data: Path, data: st.DataObject
-) -> None:
-    check_graphql(data, graphql_captures(shared_data))
-
-
-@pytest.mark.soak
-@settings(max_examples=1_250)
-@given(data=st.data())
-def test_1250_mutated_rest_captures_read_or_fail_by_type(
-    shared_data: Path, data: st.DataObject
-) -> None:
-    check_rest(data, rest_captures(shared_data))
-
-
-@pytest.mark.soak
-@settings(max_examples=1_250)
-@given(data=st.data())
-def test_1250_mutated_graphql_captures_read_or_fail_by_type(
-    shared_data: Path, data: st.DataObject
-) -> None:
-    check_graphql(data, graphql_captures(shared_data))
+test_mutated_rest_captures_read_or_fail_by_type = mutation_test(check_rest, polled, examples=50)
+test_many_mutated_rest_captures_read_or_fail_by_type = pytest.mark.soak(
+    mutation_test(check_rest, polled, examples=1_250)
+)
+test_mutated_graphql_captures_read_or_fail_by_type = mutation_test(
+    check_graphql, graphql, examples=50
+)
+test_many_mutated_graphql_captures_read_or_fail_by_type = pytest.mark.soak(
+    mutation_test(check_graphql, graphql, examples=1_250)
+)

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridges.errors import DeviceError
@@ -16,7 +16,7 @@ from firmware_bridges.miners.whatsminer.settings import Api
 from firmware_bridges.readings import MinerReading
 from tests.integration.drivers.whatsminer_site import captures, v3_captures
 from tests.property.drivers.honest_zeros import judge
-from tests.property.drivers.mutations import mutated, mutated_replies
+from tests.property.drivers.mutations import mutated, mutation_test
 
 LEGACY_SOURCES = {
     "hashrate_ths": "MHS .*|HS RT",
@@ -75,13 +75,16 @@ def read_v3(replies: dict[str, bytes]) -> MinerReading | DeviceError:
         return error
 
 
-def v3_requests(shared_data: Path) -> dict[str, bytes]:
+def legacy(shared_data: Path) -> list[dict[str, bytes]]:
+    return [captures(shared_data, "v1"), captures(shared_data, "v2")]
+
+
+def v3_requests(shared_data: Path) -> list[dict[str, bytes]]:
     """The captures by the name that the reading module has for them."""
     raw = v3_captures(shared_data)
-    return {
-        v3_reading.DEVICE: raw["get.device.info"],
-        v3_reading.STATUS: raw[f"{v3_reading.STATUS} {v3_reading.STATUS_PARAM}"],
-    }
+    device = raw["get.device.info"]
+    status = raw[f"{v3_reading.STATUS} {v3_reading.STATUS_PARAM}"]
+    return [{v3_reading.DEVICE: device, v3_reading.STATUS: status}]
 
 
 def without_board_temperatures(replies: dict[str, bytes]) -> dict[str, bytes]:
@@ -94,8 +97,7 @@ def without_board_temperatures(replies: dict[str, bytes]) -> dict[str, bytes]:
     return found
 
 
-def check_legacy(data: st.DataObject, sets: list[dict[str, bytes]]) -> None:
-    replies = data.draw(mutated_replies(data.draw(st.sampled_from(sets))))
+def check_legacy(replies: dict[str, bytes]) -> None:
     reading = read_legacy(replies)
     if isinstance(reading, MinerReading):
         judge(reading, replies, LEGACY_SOURCES)
@@ -105,8 +107,7 @@ def check_legacy(data: st.DataObject, sets: list[dict[str, bytes]]) -> None:
             assert judged(version) in {Api.V1, Api.V2, Api.V3}
 
 
-def check_v3(data: st.DataObject, captured: dict[str, bytes]) -> None:
-    replies = data.draw(mutated_replies(captured))
+def check_v3(replies: dict[str, bytes]) -> None:
     reading = read_v3(replies)
     if isinstance(reading, MinerReading):
         sent = {**replies, **{f"{k} ": v for k, v in without_board_temperatures(replies).items()}}
@@ -117,36 +118,16 @@ def check_v3(data: st.DataObject, captured: dict[str, bytes]) -> None:
             assert len(v3_wire.token("set.miner.service", "pw", challenge)) == 8
 
 
-@settings(max_examples=60)
-@given(data=st.data())
-def test_mutated_v1_and_v2_captures_read_or_fail_by_type(
-    shared_data: Path, data: st.DataObject
-) -> None:
-    check_legacy(data, [captures(shared_data, "v1"), captures(shared_data, "v2")])
-
-
-@settings(max_examples=40)
-@given(data=st.data())
-def test_mutated_v3_captures_read_or_fail_by_type(shared_data: Path, data: st.DataObject) -> None:
-    check_v3(data, v3_requests(shared_data))
-
-
-@pytest.mark.soak
-@settings(max_examples=1_500)
-@given(data=st.data())
-def test_1500_mutated_v1_and_v2_captures_read_or_fail_by_type(
-    shared_data: Path, data: st.DataObject
-) -> None:
-    check_legacy(data, [captures(shared_data, "v1"), captures(shared_data, "v2")])
-
-
-@pytest.mark.soak
-@settings(max_examples=1_000)
-@given(data=st.data())
-def test_1000_mutated_v3_captures_read_or_fail_by_type(
-    shared_data: Path, data: st.DataObject
-) -> None:
-    check_v3(data, v3_requests(shared_data))
+test_mutated_v1_and_v2_captures_read_or_fail_by_type = mutation_test(
+    check_legacy, legacy, examples=60
+)
+test_many_mutated_v1_and_v2_captures_read_or_fail_by_type = pytest.mark.soak(
+    mutation_test(check_legacy, legacy, examples=1_500)
+)
+test_mutated_v3_captures_read_or_fail_by_type = mutation_test(check_v3, v3_requests, examples=40)
+test_many_mutated_v3_captures_read_or_fail_by_type = pytest.mark.soak(
+    mutation_test(check_v3, v3_requests, examples=1_000)
+)
 
 
 TOKEN = json.dumps(

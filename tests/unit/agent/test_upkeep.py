@@ -9,7 +9,7 @@ import pytest
 
 from agent.schema import migrate
 from agent.upkeep import lateness, restore
-from shared.sqlite_copy import CopyError, copy_database
+from shared.host.sqlite_copy import CopyError, copy_database
 
 BEGINS = datetime(2026, 11, 1, tzinfo=UTC)
 ENDS = BEGINS + timedelta(days=6)

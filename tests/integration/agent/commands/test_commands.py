@@ -12,6 +12,7 @@ import pytest
 from agent.commands.executor import Outcome
 from agent.commands.policy import CommandPolicy
 from agent.database import StorageFullError
+from shared.host.tracing import Span, collecting, command_place
 from shared.messages import cbor
 from shared.messages.command import Command, sign
 from shared.messages.reply import ReplyState
@@ -29,6 +30,19 @@ async def test_a_command_is_accepted_acted_on_once_and_answered(tmp_path: Path) 
     assert states(replies, command.id) == ["accepted", "done"]
     assert replies[-1].readback == {"miner_power_w": 0}
     assert world.touched == [command.id]
+
+
+async def test_what_is_done_for_a_command_is_in_the_trace_that_its_giver_began(
+    tmp_path: Path,
+) -> None:
+    ended: list[Span] = []
+    with collecting(ended.append):
+        async with running(tmp_path, World()) as node:
+            command = await send(node, 1)
+            await node.commands.idle()
+    (done,) = [one for one in ended if one.name == "carry out command"]
+    assert done.parent == command_place(command.id)
+    assert done.place.trace == command_place(command.id).trace
 
 
 async def test_accepted_does_not_wait_for_the_device(tmp_path: Path) -> None:

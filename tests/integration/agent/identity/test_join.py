@@ -2,6 +2,8 @@
 
 import asyncio
 import dataclasses
+import shutil
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,12 +12,21 @@ import pytest
 
 from agent.config import load_config
 from agent.identity import join as joining
-from agent.identity.errors import ClockSkewError, ForeignControllerError, RefusedError
+from agent.identity.errors import (
+    ClockSkewError,
+    EnrolmentError,
+    ForeignControllerError,
+    RefusedError,
+)
 from agent.identity.folder import IdentityFolder
 from agent.identity.join import join
 from agent.runtime.host import DataFolder, DataFolderError
+from controller.storage.engine import Storage
+from shared.identity.errors import ForeignAuthorityError
 from shared.identity.fingerprints import grouped, key_fingerprint
-from tests.enrolments import Interface
+from shared.identity.pem import read_certificates
+from shared.identity.verification import verify_server
+from tests.enrolments import HOST, Interface, running_interface
 from tests.integration.agent.identity.hosts import FreshHost
 
 
@@ -99,6 +110,19 @@ async def test_a_refused_host_is_told_why(interface: Interface, host: FreshHost)
     assert not plan.config_file.exists()
 
 
+async def test_a_token_for_another_role_leaves_the_host_as_it_was(
+    interface: Interface, host: FreshHost
+) -> None:
+    token = (await asyncio.to_thread(interface.new_token, role="signer"))["token"]
+    plan = dataclasses.replace(host.plan(interface, token), role="site")
+    with pytest.raises(EnrolmentError, match="role signer, and this one is set up for site"):
+        await join(plan, host.around())
+    assert plan.identity.current() is None
+    assert not plan.config_file.exists()
+    await join(dataclasses.replace(plan, role="signer"), host.around())
+    assert plan.config_file.exists()
+
+
 async def test_joining_anew_keeps_what_an_operator_configured(
     interface: Interface, host: FreshHost
 ) -> None:
@@ -111,6 +135,28 @@ async def test_joining_anew_keeps_what_an_operator_configured(
     await join(plan, host.around())
     assert load_config(plan.config_file, {}).buffer.disk_budget_mib == 77
     assert plan.identity.key_file.read_bytes() != old
+
+
+async def test_joining_under_another_root_forgets_the_one_before_at_once(
+    interface: Interface, host: FreshHost, sqlite_template: Path, tmp_path: Path
+) -> None:
+    """So an intermediate that was lost is given up with its root: what it signs is foreign then."""
+    plan = host.plan(interface, interface.new_token()["token"])
+    await join(plan, host.around())
+    lost = read_certificates(interface.ca.server_files(tmp_path)[0].read_bytes())
+    verify_server(lost, plan.identity.trust(), datetime.now(UTC), HOST)
+    folder = tmp_path / "next"
+    folder.mkdir()
+    shutil.copyfile(sqlite_template, folder / "controller.db")
+    with (
+        closing(Storage(f"sqlite:///{folder}/controller.db")) as storage,
+        running_interface(storage, folder) as successor,
+    ):
+        plan = host.plan(successor, successor.new_token()["token"])
+        await join(plan, host.around())
+        assert read_certificates(plan.identity.roots_file.read_bytes()) == (successor.ca.root,)
+    with pytest.raises(ForeignAuthorityError):
+        verify_server(lost, plan.identity.trust(), datetime.now(UTC), HOST)
 
 
 @pytest.mark.parametrize("years", [-20, 5])

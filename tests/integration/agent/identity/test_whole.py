@@ -234,7 +234,8 @@ class Deployment:
 
 
 def on_the_host(deployment: Deployment, printed: str) -> "subprocess.CompletedProcess[bytes]":
-    """Runs the printed command as the host's technician would, without sudo."""
+    """Runs the printed command as the host's technician would, without sudo, in folders of the
+    test's own."""
     places = f"--config-dir {deployment.config_dir} --data-dir {deployment.data_dir}"
     command = printed.strip().replace("sudo bes", str(_BES))
     return subprocess.run(
@@ -250,7 +251,7 @@ def take_in(deployment: Deployment, capsys: pytest.CaptureFixture[str]) -> None:
     """A token, the printed command on the host, and a device in its configuration."""
     eventually(deployment.crl_file.exists, "the revocation list")
     capsys.readouterr()
-    new = ("new", "site-a-01", "--site", "site-a", "--role", "site")
+    new = ("new", "site-a-01", "--site", "site-a", "--role", "site", "--installed")
     eventually(lambda: deployment.node(*new) == 0, "a token")
     joined = on_the_host(deployment, capsys.readouterr().out)
     assert joined.returncode == 0, joined.stderr

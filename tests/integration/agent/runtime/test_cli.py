@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sqlite3
+import sys
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,16 @@ def test_a_model_that_is_not_in_its_manifest_is_refused(site: Installation, caps
     site.add('[model]\nmanifest = "manifest.json"\n')
     assert called("check", "--config", site.file) == 1
     assert f"{site.file}: model.manifest: " in capsys.readouterr().err
+
+
+def test_a_collector_without_the_library_for_it_is_noticed(
+    site: Installation, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "opentelemetry", None)
+    monkeypatch.delitem(sys.modules, "shared.host.otlp", raising=False)
+    site.add('[tracing]\nendpoint = "http://127.0.0.1:4318/v1/traces"\n')
+    assert called("check", "--config", site.file) == 1
+    assert f"{site.file}: tracing: opentelemetry" in capsys.readouterr().err
 
 
 def test_what_an_operator_may_not_have_meant_is_a_note(site: Installation, capsys: Output) -> None:

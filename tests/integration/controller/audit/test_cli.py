@@ -13,6 +13,7 @@ from controller.audit.people import find_trace
 from controller.audit.workers import signing
 from controller.config import load_config
 from controller.storage.engine import Storage
+from shared.errors import BadInputError
 from tests.audit_logs import KEY, ORIGIN, fill
 from tests.nodes import NOON_MS
 
@@ -160,6 +161,13 @@ def test_an_export_over_http_asks_with_the_token(
     assert tokens == ["Bearer " + "t" * 40]
 
 
+def test_a_token_is_not_sent_where_others_read_along(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("t" * 40 + "\n")
+    elsewhere = Interface("http://controller.example:8080", tmp_path / "token")
+    with pytest.raises(BadInputError, match="in the clear"), fetched(elsewhere):
+        raise AssertionError("something was sent")
+
+
 @pytest.fixture
 def interface(storage: Storage) -> Iterator[tuple[str, list[str]]]:
     """A server that gives the export to whoever asks, and the tokens that it was shown."""
@@ -182,7 +190,7 @@ def interface(storage: Storage) -> Iterator[tuple[str, list[str]]]:
             """Says nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Gives)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_address[1]}", tokens
     server.shutdown()

@@ -7,6 +7,7 @@ import pytest
 from httpx2 import Client, MockTransport, Request, Response
 from sqlalchemy import Row, select
 
+import controller.audit.authority
 from controller.audit.authority import Authority, AuthorityError
 from controller.audit.stamps import check, load_roots
 from controller.audit.timestamps import StampRules, Timestamper
@@ -157,6 +158,17 @@ def test_an_answer_to_another_question_is_refused(
         event = conn.execute(select(security_events)).one()
     assert told.problem == "Nonce mismatch"
     assert (event.kind, event.subject) == ("timestamp_refused", authority.url)
+
+
+def test_an_authority_that_dribbles_its_answer_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(controller.audit.authority, "_ANSWER_WITHIN_S", 0.0)
+    dribble = MockTransport(lambda _request: Response(200, content=iter([b"a", b"b"])))
+    authority = Authority("http://authority.test/", Client(transport=dribble))
+    with pytest.raises(AuthorityError, match="no whole answer"):
+        authority.ask(b"question")
+    authority.close()
 
 
 def test_an_authority_is_tried_again_and_then_left_alone() -> None:

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from sqlalchemy import Row, func, select
+import pytest
+from sqlalchemy import Row, func, insert, select, update
 
 from controller.audit.people import Personal
 from controller.changes import ChangeKind, changes_after
@@ -13,6 +14,7 @@ from controller.detection.report import report
 from controller.storage.engine import Storage
 from controller.storage.tables import (
     audit_leaves,
+    legal_holds,
     security_events,
     webhook_deliveries,
     webhooks,
@@ -120,3 +122,37 @@ def test_old_events_go_and_their_leaves_stay(storage: Storage) -> None:
     assert [row.detail["topic"] for row in events(storage)] == ["new"]
     assert count(storage, audit_leaves) == 2
     assert count(storage, webhook_deliveries) == 1
+
+
+@pytest.mark.parametrize(
+    ("held", "kept"),
+    [
+        ({}, ["first", "second"]),
+        ({"data_class": "events", "from_ms": NOON_MS + 2_000}, ["second"]),
+        ({"to_ms": NOON_MS + 2_000}, ["first"]),
+        ({"to_ms": NOON_MS + 1}, ["first"]),
+        ({"to_ms": NOON_MS}, []),
+        ({"from_ms": NOON_MS + 1_000, "to_ms": NOON_MS + 1_001}, ["first"]),
+        ({"node": "site-b-01", "to_ms": NOON_MS + 2_000}, ["first"]),
+        ({"data_class": "telemetry"}, []),
+        ({"released_ms": NOON_MS}, []),
+    ],
+    ids=str,
+)
+def test_an_old_event_that_a_legal_hold_reaches_stays_until_the_hold_is_released(
+    storage: Storage, held: dict[str, Any], kept: list[str]
+) -> None:
+    with_receiver(storage)
+    tell(storage, NOON_MS, topic="first")
+    tell(storage, NOON_MS + 1_000, topic="first")
+    tell(storage, NOON_MS + 2_000, topic="second")
+    with storage.write() as conn:
+        conn.execute(
+            insert(legal_holds).values(reason="a case", actor="user:1", created_ms=0, **held)
+        )
+        assert forget_old(conn, NOON_MS + 9_000) == 2 - len(kept)
+    assert [row.detail["topic"] for row in events(storage)] == kept
+    with storage.write() as conn:
+        conn.execute(update(legal_holds).values(released_ms=NOON_MS))
+        assert forget_old(conn, NOON_MS + 9_000) == len(kept)
+    assert events(storage) == []

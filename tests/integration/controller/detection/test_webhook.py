@@ -19,6 +19,7 @@ from controller.detection.webhook import Webhook
 from controller.storage.engine import Storage
 from controller.storage.tables import security_events, webhook_deliveries
 from provisioning.authority import Authority
+from shared.host.tracing import place_of
 from tests.brokers import free_port
 from tests.integration.controller.detection.receivers import Receiver, receiver
 from tests.nodes import StillClock
@@ -87,6 +88,7 @@ def test_a_message_is_signed_and_says_what_happened(rig: Rig, taking: Receiver) 
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
     expected = base64.b64encode(hmac.digest(KEY, signed, "sha256")).decode()
     assert headers["webhook-signature"] == f"v1,{expected}"
+    assert place_of(headers["traceparent"]) is not None
     told = json.loads(body)
     assert told["type"] == "security.event"
     assert (told["data"]["kind"], told["data"]["severity"]) == ("command_forged", "critical")

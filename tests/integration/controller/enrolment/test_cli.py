@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from controller.enrolment.cli import main
 from shared.identity.fingerprints import grouped
@@ -45,7 +46,16 @@ def _token(printed: str) -> str:
 def test_one_command_is_printed_and_nothing_else(interface: Interface, node: Node) -> None:
     printed = _new(node)
     assert printed.startswith("printf '%s' site-a-01.")
+    assert "| sudo provisioning/install/install-agent.sh --role site " in printed
     assert interface.fingerprint in printed
+    assert interface.join(_token(printed)).status_code == 200
+
+
+def test_an_installed_host_is_given_the_command_that_joins_only(
+    interface: Interface, node: Node
+) -> None:
+    printed = _new(node, "--installed")
+    assert f"| sudo bes agent join {interface.desk.url} --config-dir /etc/bes/site " in printed
     assert interface.join(_token(printed)).status_code == 200
 
 
@@ -92,7 +102,7 @@ def test_a_refusal_is_said_in_words(node: Node, interface: Interface) -> None:
     interface.enrolled()
     status, _, said = node("new", "site-a-01", "--site", "site-b", "--role", "site")
     assert status == 1
-    assert "known at site site-a" in said
+    assert "the name site-a-01 is not free" in said
 
 
 def test_another_authoritys_controller_is_not_told_the_token(node: Node, tmp_path: Path) -> None:
@@ -102,3 +112,24 @@ def test_another_authoritys_controller_is_not_told_the_token(node: Node, tmp_pat
     assert status == 1
     assert "certificate verify failed" in said
     assert OPERATOR_TOKEN not in said
+
+
+def test_a_certificate_of_the_companys_own_is_revoked_by_its_file(
+    interface: Interface, node: Node, tmp_path: Path
+) -> None:
+    file, _ = interface.ca.server_files(tmp_path)
+    status, printed, _ = node(
+        "revoke", "controller", "--certificate", str(file), "--reason", "its key was stolen"
+    )
+    serial = x509.load_pem_x509_certificates(file.read_bytes())[0].serial_number
+    assert (status, printed) == (0, f"revoked {serial:x}\n")
+    crl = x509.load_pem_x509_crl(interface.stranger.get("/api/v1/enrolment/crl").content)
+    assert crl.get_revoked_certificate_by_serial_number(serial) is not None
+    status, _, said = node("revoke", "controller", "--reason", "which one?")
+    assert status == 1
+    assert "by its serial" in said
+    status, _, said = node(
+        "revoke", "controller", "--certificate", str(tmp_path / "none"), "--reason", "x"
+    )
+    assert status == 1
+    assert "none" in said

@@ -6,7 +6,8 @@ from pathlib import Path
 from cryptography import x509
 from sqlalchemy import select
 
-from controller.enrolment.crl import ListFile, due_issuers, keep_lists
+from controller.enrolment.crl import keep_lists
+from controller.enrolment.list_file import ListFile
 from controller.storage.tables import cut_offs, revocation_lists
 from shared.identity.revocation import list_number
 from tests.enrolments import Interface, ask_renewal, new_key, renewed
@@ -87,17 +88,18 @@ def test_one_certificate_of_a_node_can_be_revoked_alone(interface: Interface) ->
 
 def test_a_list_is_issued_again_well_before_its_end(interface: Interface) -> None:
     authority, clock = interface.desk.authority, interface.clock
-    with interface.storage.write() as conn:
-        assert due_issuers(conn, clock, authority) == []
-        clock.ahead = timedelta(days=2)
-        assert keep_lists(conn, clock, authority) == 1
-        assert keep_lists(conn, clock, authority) == 0
+    assert keep_lists(interface.storage, clock, authority) == 0
+    clock.ahead = timedelta(days=2)
+    assert keep_lists(interface.storage, clock, authority) == 1
+    assert keep_lists(interface.storage, clock, authority) == 0
+    with interface.storage.read() as conn:
         ends = conn.execute(select(revocation_lists.c.next_update_real_ms)).scalar_one()
     assert ends > clock.real_ms() + timedelta(days=6).total_seconds() * 1_000
 
 
 def test_the_brokers_file_follows_the_database(interface: Interface, tmp_path: Path) -> None:
-    file = ListFile(interface.storage, interface.desk.authority, tmp_path / "crl.pem")
+    authority, clock = interface.desk.authority, interface.clock
+    file = ListFile(interface.storage, clock, authority, tmp_path / "crl.pem")
     assert file.keep()
     assert not file.keep()
     host = interface.enrolled()

@@ -4,7 +4,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import httpx2
 import pytest
 from cryptography import x509
 
@@ -45,18 +44,16 @@ def test_a_node_moves_to_the_new_intermediate_and_both_lists_are_kept_up(
         second = successor(interface.ca)
         trust = TrustBundle((interface.ca.root,))
         authority = Authority(second, (interface.ca.intermediate,), trust, LIFETIMES)
-        with storage.write() as conn:
-            assert keep_lists(conn, interface.clock, authority) == 1
+        assert keep_lists(storage, interface.clock, authority) == 1
         desk = replace(interface.desk, authority=authority)
         app = enrolment_app(storage, interface.clock, desk)
-        with served(app, interface.ca.server_files(tmp_path)) as url:
-            interface.stranger.base_url = interface.client.base_url = httpx2.URL(url)
+        with served(app, interface.ca.server_files(tmp_path)) as url, interface.moved_to(url):
             response = ask_renewal(interface, host, new=key)
             after = renewed(host, key, response)
             body = {"node": host.node, "reason": "the test is over"}
             revoked = interface.client.post("/api/v1/enrolment/revocations", json=body).json()
         with storage.read() as conn:
-            lists = x509_lists(lists_pem(conn, authority))
+            lists = x509_lists(lists_pem(conn, interface.clock, authority))
     chain = x509.load_pem_x509_certificates(response.json()["certificate"].encode())
     assert chain[1] == second.certificate
     assert verify_client(chain, trust, datetime.now(UTC)).leaf == after.certificate

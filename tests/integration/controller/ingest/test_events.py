@@ -11,6 +11,8 @@ from controller.errors import ConflictError, MissingError
 from controller.fleet.command_life import CommandEvent, CommandState
 from controller.fleet.commands import CommandDesk, CommandSigner, Order, key_id_of, step
 from controller.fleet.event_content import RowKind, why_malformed
+from controller.fleet.streams import gaps_of
+from controller.ingest.gaps import UNREAD
 from controller.ingest.runner import Ingest
 from controller.storage.engine import Storage
 from controller.storage.tables import (
@@ -24,6 +26,8 @@ from controller.storage.tables import (
     outbox,
 )
 from shared.errors import BadInputError
+from shared.host.tracing import Span, collecting, command_place
+from shared.logs import traced
 from shared.messages import cbor
 from shared.messages.ack import Ack
 from shared.messages.actions import Reboot
@@ -170,6 +174,32 @@ def test_a_second_report_of_the_same_rows_does_not_count(
     assert "overlaps" in str(problems[1])
 
 
+@pytest.mark.parametrize("wrong", ["bucket", "alias", "device"])
+def test_a_report_whose_aggregates_cannot_be_used_still_names_the_rows_that_are_gone(
+    storage: Storage, ingest: Ingest, node: FakeNode, wrong: str
+) -> None:
+    report = node.gap(1, 5, [bucket(1_000.0, 5, device=99 if wrong == "device" else 1)])
+    data = dict(report.data)
+    if wrong == "bucket":
+        data["buckets"] = ["none"]
+    if wrong == "alias":
+        data["buckets"] = [[1, NOON_MS, {77: [1, 1.0, 1.0, 1.0]}]]
+    told = Event(EventKind.GAP, Severity.WARNING, data)
+    ingest.take([node.born(), node.batch([power_row(2, 1.0)])])
+    for _ in range(2):
+        ingest.take([node.events([event_row(1, told)])])
+    assert acked_numbers(storage, node.event_stream) == {1}
+    assert told_by(storage, node) == [(1, "gap")]
+    with storage.read() as conn:
+        (row,) = conn.execute(select(gaps)).all()
+        (named,) = gaps_of(conn, [node.telemetry_stream]).values()
+        codes = conn.scalars(select(alarms.c.code)).all()
+    assert (row.first, row.last) == (1, 5)
+    assert row.problem.startswith(UNREAD)
+    assert list(named) == [1, 3, 4, 5]  # the second is committed, and goes on counting
+    assert codes == ["gap-aggregates-unused"]
+
+
 def test_replies_drive_a_command_and_a_terminal_state_never_changes(
     storage: Storage, ingest: Ingest, node: FakeNode, desk: CommandDesk, clock: StillClock
 ) -> None:
@@ -188,6 +218,23 @@ def test_replies_drive_a_command_and_a_terminal_state_never_changes(
     assert row.readback == {"power_w": None, "raw": "01", "ok": True}
     assert row.accepted_ms is not None
     assert waiting == 0
+
+
+def test_a_command_and_its_replies_are_one_trace_which_the_agent_finds_by_the_command_s_id(
+    storage: Storage, ingest: Ingest, node: FakeNode, desk: CommandDesk, clock: StillClock
+) -> None:
+    ended: list[Span] = []
+    ingest.take([node.born()])
+    with collecting(ended.append):
+        with traced() as asked_in:
+            command_id = issue(storage, desk, node.name)
+        published(storage, clock, command_id)
+        done = reply_event(Reply(command_id, 1, ReplyState.DONE))
+        ingest.take([node.events([event_row(1, done)])])
+    given, taken = ended
+    assert (given.place, given.parent) == (command_place(command_id), None)
+    assert given.attributes == {"node": node.name, "asked_in": asked_in}
+    assert (taken.place.trace, taken.parent) == (given.place.trace, given.place)
 
 
 def test_a_reply_for_another_nodes_command_changes_nothing(

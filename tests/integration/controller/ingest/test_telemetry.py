@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import func, select
 
-from controller.ingest.runner import Ingest
+from controller.ingest.runner import Ingest, IngestHooks
 from controller.storage.engine import Storage
 from controller.storage.tables import alarms, events, ingested, outbox, streams, telemetry
 from shared.messages.ack import Ack, AckedRange
@@ -80,7 +80,16 @@ def test_a_birth_that_claims_another_nodes_stream_is_refused(
 
 
 @pytest.mark.parametrize(
-    "payload", [b"", b"\xff\xff", b"\xa0", b"\x9f\x01\xff", b"\xa1\x65birth\x01"]
+    "payload",
+    [
+        b"",
+        b"\xff\xff",
+        b"\xa0",
+        b"\x9f\x01\xff",
+        b"\xa1\x65birth\x01",
+        b"\xa1\x64rows\x81\x81\xc2\x59\x20\x00" + b"\xff" * 8_192,  # a number of 19,729 digits
+        b"\xa1\x64rows\x81\x81\xd8\x1c\x81\xd8\x1d\x00",  # an array that holds itself
+    ],
 )
 @pytest.mark.parametrize(
     "channel", [Channel.TELEMETRY, Channel.EVENT, Channel.BIRTH, Channel.STATE]
@@ -117,3 +126,11 @@ def test_rows_dated_far_off_are_kept_too(storage: Storage, ingest: Ingest, node:
     rows = [power_row(seq, 1.0, time_ms) for seq, time_ms in enumerate(times, start=1)]
     ingest.take([node.born(), node.batch(rows)])
     assert committed_numbers(storage, node.telemetry_stream) == [1, 2, 3, 4]
+
+
+def test_an_ingest_that_ended_says_so(ingest: Ingest) -> None:
+    assert ingest.problem() is None
+    ingest.start(IngestHooks(lambda _token: None, lambda: None))
+    assert ingest.problem() is None
+    ingest.stop()
+    assert ingest.problem() == "its thread has ended"

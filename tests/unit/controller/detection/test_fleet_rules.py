@@ -170,3 +170,4 @@ def test_rows_under_anothers_stream_are_worse_than_malformed_ones() -> None:
     stolen = judge_refused("stream", "stream: 4 belongs to another node (allowed: b's own)")
     assert stolen is SecurityKind.STREAM_STOLEN
     assert judge_refused("rows", "rows: 17") is SecurityKind.MESSAGE_REFUSED
+    assert judge_refused("certificate", "a has none") is SecurityKind.REVOKED_NODE_HEARD

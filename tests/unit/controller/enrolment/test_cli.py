@@ -1,14 +1,16 @@
 """`bes node`: the command it prints, and what it refuses before anything is sent."""
 
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from controller.enrolment.cli import join_command, main
+from controller.enrolment.cli import install_command, join_command, main
 from controller.enrolment.client import Access
 from shared.errors import BadInputError
 
+ROOT = Path(__file__).resolve().parents[4]
 MADE = {
     "token": "site-a-01.abcdefghijklmnopqrstuvwxyz",
     "url": "https://controller.example:8443",
@@ -16,24 +18,43 @@ MADE = {
 }
 
 
-def test_the_token_is_no_argument_of_a_process() -> None:
-    printing, joining = join_command(MADE).split(" | ")
+@pytest.mark.parametrize("command", [install_command, join_command])
+def test_the_token_is_no_argument_of_a_process(command: Callable[..., str]) -> None:
+    printing, joining = command(MADE, "site").split(" | ")
     assert shlex.split(printing) == ["printf", "%s", MADE["token"]]
     assert MADE["token"] not in joining
-    assert shlex.split(joining) == [
-        "sudo",
-        "bes",
-        "agent",
-        "join",
-        MADE["url"],
+    assert shlex.split(joining)[-3:] == [
         "--ca-fingerprint",
         MADE["ca_fingerprint"],
         "--token-stdin",
     ]
 
 
-def test_what_the_controller_says_cannot_become_a_command() -> None:
-    printed = join_command({**MADE, "url": "https://x; rm -rf /"})
+@pytest.mark.parametrize("role", ["site", "signer"])
+def test_a_fresh_host_is_told_to_run_the_installer_that_is_shipped(role: str) -> None:
+    _, installing = install_command(MADE, role).split(" | sudo ")
+    script, *options = shlex.split(installing)
+    text = (ROOT / script).read_text()
+    assert [*options[:4]] == ["--role", role, "--url", MADE["url"]]
+    for option in (word for word in options if word.startswith("--")):
+        assert f"    {option}) " in text
+
+
+@pytest.mark.parametrize("role", ["site", "signer"])
+def test_an_installed_host_joins_where_its_units_read(role: str) -> None:
+    _, joining = join_command(MADE, role).split(" | sudo ")
+    assert shlex.split(joining)[:8] == [
+        *("bes", "agent", "join", MADE["url"]),
+        *("--config-dir", f"/etc/bes/{role}", "--data-dir", f"/var/lib/bes/{role}"),
+    ]
+    unit = (ROOT / "systemd" / "bes-agent@.service").read_text()
+    assert "--config /etc/bes/%i/agent.toml" in unit
+    assert "BindPaths=/var/lib/bes/%i" in unit
+
+
+@pytest.mark.parametrize("command", [install_command, join_command])
+def test_what_the_controller_says_cannot_become_a_command(command: Callable[..., str]) -> None:
+    printed = command({**MADE, "url": "https://x; rm -rf /"}, "site")
     assert "'https://x; rm -rf /'" in printed
 
 

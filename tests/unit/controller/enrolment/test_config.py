@@ -56,7 +56,7 @@ def test_loopback_may_do_without_tls(tmp_path: Path) -> None:
         (BASE + '[http]\ncertificate_file = "http.pem"', "go together"),
         (GOOD.replace("https://controller", "http://controller"), "enrolment.url"),
         (GOOD.replace('["ca/roots.pem"]', "[]"), "enrolment.root_files"),
-        (GOOD + "leaf_days = 91", "enrolment.leaf_days"),
+        (GOOD + "leaf_days = 7.5", "enrolment.leaf_days"),
     ],
 )
 def test_what_would_be_unsafe_is_refused(tmp_path: Path, text: str, says: str) -> None:

@@ -18,7 +18,7 @@ from controller.access.callers import Caller, SessionRef, UserKind, grants_of
 from controller.access.factor_seal import FactorSeal
 from controller.access.people import is_name
 from controller.access.permissions import Permission
-from controller.access.records import suspicious
+from controller.access.records import changed, suspicious
 from controller.access.session_life import SessionLimits, Stage, Verdict
 from controller.access.sessions import Opened, Visitor
 from controller.clock import Clock
@@ -181,9 +181,16 @@ class AccessDesk:
                 attempts.forgive(conn, attempts.account_key(row.name), now_ms)
             hashed = attempts.address_hash(conn, visitor.address_hash)
             session_store.remove_ended(conn, self.limits, now_ms)
+            if stage is not Stage.PASSWORD:
+                self._tell_entered(conn, row.id, stage)
             return session_store.open_session(
                 conn, row.id, stage, Visitor(hashed, visitor.browser), now_ms
             )
+
+    def _tell_entered(self, conn: Connection, user_id: int, stage: Stage) -> None:
+        """Somebody is in: a leaf, so that a year later it can be said who was, and when."""
+        who = f"user:{user_id}"
+        changed(conn, self.clock, "session.opened", who, who, stage=stage.value)
 
     def _stage(self, *, has_factor: bool) -> Stage:
         if has_factor:
@@ -208,7 +215,10 @@ class AccessDesk:
                     attempts.take_back(conn, attempt, now_ms)
                 attempts.forgive(conn, attempts.account_key(caller.name), now_ms)
                 opened = session_store.elevate(conn, caller.user_id, session.id, now_ms)
-                return Refused(Refusal.ENDED) if opened is None else opened
+                if opened is None:
+                    return Refused(Refusal.ENDED)
+                self._tell_entered(conn, caller.user_id, Stage.FULL)
+                return opened
         self._tell_failed(caller.name, address, "second factor", caller.user_id)
         return Refused(Refusal.WRONG)
 

@@ -146,7 +146,8 @@ def sign_out(context: ContextDep, caller: CallerDep, request: Request) -> None:
     """Ends the session and takes the cookie away."""
     session = session_of(caller)
     with context.storage.write() as conn:
-        session_store.end_session(conn, caller.user_id, session.id)
+        if session_store.end_session(conn, caller.user_id, session.id):
+            changed(conn, context.clock, "session.ended", caller.actor, caller.actor)
     change_cookie(request, context.access.config, "")
 
 

@@ -4,13 +4,21 @@ Nothing is asked of systemd and nothing is started here: what was written is pri
 commands that take it into use.
 """
 
+import grp
 import json
 import os
-import shutil
+import pwd
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from provisioning.broker import NO_ACCESS, BrokerPlan, mosquitto_acl, mosquitto_conf
+from provisioning.broker import (
+    LOG_TIMESTAMP,
+    NO_ACCESS,
+    BrokerPlan,
+    mosquitto_acl,
+    mosquitto_conf,
+)
 from provisioning.ca.files import replace_file
 from shared.errors import BadInputError
 
@@ -38,6 +46,18 @@ class SitePlan:
     def configuration(self) -> Path:
         """Where mosquitto's configuration goes."""
         return self.etc / "mosquitto.conf"
+
+    @property
+    def reload(self) -> Path:
+        """The script that has the broker read again what changed."""
+        return self.etc / "reload.sh"
+
+    @property
+    def watched(self) -> tuple[Path, ...]:
+        """What the broker is to read again when it changes."""
+        broker = self.broker
+        lists = () if broker.crl_file is None else (broker.crl_file,)
+        return (broker.credentials.certificate_file, broker.ca_file, *lists)
 
 
 def find_plugin() -> Path | None:
@@ -76,8 +96,11 @@ def write(plan: SitePlan) -> list[Path]:
             (plan.configuration, site_conf(plan), 0o644),
             (plan.etc / "acl", mosquitto_acl(broker), 0o600),
             (plan.units / "mosquitto.service.d" / "bes.conf", _unit(plan), 0o644),
-            (plan.units / "bes-broker-reload.service", _RELOAD, 0o644),
+            (plan.reload, _reload(plan), 0o755),
+            (plan.units / "bes-broker-reload.service", _reload_unit(plan), 0o644),
             (plan.units / "bes-broker-reload.path", _watched(plan), 0o644),
+            (plan.units / "bes-broker-reload.timer", _RELOAD_TIMER, 0o644),
+            (plan.units / "bes-broker-unread.service", _unread(plan), 0o644),
             (plan.units / "bes-broker-log.service", _rotate(plan), 0o644),
             (plan.units / "bes-broker-log.timer", _ROTATE_TIMER, 0o644),
             (plan.logrotate, _logrotate(plan), 0o644),
@@ -117,8 +140,8 @@ def _own(plan: SitePlan) -> None:
     log = plan.broker.log_file
     if log is not None and not log.exists():  # as after each rotation: the controller reads it
         log.parent.mkdir(parents=True, exist_ok=True)
-        log.touch(0o640)
-        shutil.chown(log, user, LOG_READERS)
+        log.touch(0o640, exist_ok=False)  # the folder is the broker's: a link in it is not followed
+        _give(log, user, LOG_READERS)
     plan.broker.folder.mkdir(parents=True, exist_ok=True)
     for path in (
         plan.broker.folder,
@@ -126,34 +149,92 @@ def _own(plan: SitePlan) -> None:
         plan.broker.folder / "dynamic-security.json",
     ):
         if path.exists():
-            shutil.chown(path, user, user)
+            _give(path, user, user)
     plan.broker.folder.chmod(0o700)
 
 
+def _give(path: Path, user: str, group: str) -> None:
+    """A link that the broker put there is given away itself, and not what it leads to."""
+    ids = pwd.getpwnam(user).pw_uid, grp.getgrnam(group).gr_gid
+    os.chown(path, *ids, follow_symlinks=False)
+
+
 def _unit(plan: SitePlan) -> str:
+    """Debian's unit reloads with /bin/kill, which a small installation does not have; without a
+    reload no revocation and no renewed certificate would reach the broker."""
     return f"""[Service]
 ExecStart=
 ExecStart=/usr/sbin/mosquitto -c {plan.configuration}
+ExecReload=
+ExecReload=/bin/sh -c "kill -HUP $MAINPID"
 Restart=on-failure
 RestartSec=1
 LimitNOFILE={2 * plan.broker.limits.connections + 64}
 """
 
 
-_RELOAD = """[Unit]
+def _reload(plan: SitePlan) -> str:
+    """A path unit forgets what changes while its service runs, so that the files are compared with
+    when the broker last read them, by each change and once a minute. ctime, for a file that is
+    renamed into place keeps its mtime; a second back, for clocks of files are coarse."""
+    files = " ".join(shlex.quote(str(path)) for path in plan.watched)
+    return f"""#!/bin/sh
+# Has the broker read its certificate, roots and revocation lists again, where they changed.
+set -eu
+read=$RUNTIME_DIRECTORY/read
+if [ -e "$read" ] && changed=$(find -L {files} -cnewer "$read") && [ -z "$changed" ]; then
+  exit 0
+fi
+touch -d '1 second ago' "$read.new"
+systemctl try-reload-or-restart mosquitto.service || systemctl restart mosquitto.service
+mv "$read.new" "$read"
+"""
+
+
+def _reload_unit(plan: SitePlan) -> str:
+    return f"""[Unit]
 Description=Has the broker read its certificate and revocation lists again
+OnFailure=bes-broker-unread.service
+# However often they change.
+StartLimitIntervalSec=0
 
 [Service]
 Type=oneshot
-ExecStart=/bin/systemctl reload mosquitto.service
+RuntimeDirectory=bes-broker
+RuntimeDirectoryPreserve=yes
+ExecStart={plan.reload}
+"""
+
+
+_RELOAD_TIMER = """[Unit]
+Description=Has the broker read what no change has told of
+
+[Timer]
+OnBootSec=1min
+OnUnitActiveSec=1min
+AccuracySec=10s
+
+[Install]
+WantedBy=timers.target
+"""
+
+
+def _unread(plan: SitePlan) -> str:
+    """Said in the broker's log, in mosquitto's own words, the controller makes an event of it."""
+    stamp = LOG_TIMESTAMP.replace("%", "%%")
+    said = "Error: Unable to load certificates and lists: the broker could not be reloaded."
+    return f"""[Unit]
+Description=Tells the controller that the broker could not be reloaded
+
+[Service]
+Type=oneshot
+User={plan.broker.user}
+ExecStart=/bin/sh -c 'date "+{stamp}: {said}" >>{plan.broker.log_file}'
 """
 
 
 def _watched(plan: SitePlan) -> str:
-    broker = plan.broker
-    files = [broker.credentials.certificate_file, broker.ca_file]
-    files += [] if broker.crl_file is None else [broker.crl_file]
-    lines = "\n".join(f"PathChanged={path}" for path in files)
+    lines = "\n".join(f"PathChanged={path}" for path in plan.watched)
     return f"""[Unit]
 Description=A renewed certificate or revocation list reaches the broker at once
 

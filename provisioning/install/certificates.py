@@ -4,12 +4,15 @@
 
 The file lists what is to be there; what is missing, past two thirds of its life, of another
 authority or for other addresses is issued anew by the intermediate on this host, with a new key.
-Then the units that read it are told. Nodes' certificates are none of these: nodes ask for them.
+The roots that are pinned here are copied to where the broker reads them. Then the units that read
+what is new are told; what fails, fails alone. Nodes' certificates are none of these: nodes ask for
+them.
 """
 
 import argparse
 import json
-import shutil
+import os
+import pwd
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -27,7 +30,7 @@ from provisioning.ca.intermediate import IntermediateFolder
 from shared.errors import BadInputError
 from shared.identity.errors import IdentityError
 from shared.identity.issuing import Issuer, issue_leaf
-from shared.identity.keys import key_pem
+from shared.identity.keys import key_pem, read_key
 from shared.identity.names import addresses_of
 from shared.identity.pem import certificates_pem, read_certificates
 from shared.identity.profiles import Purpose
@@ -51,14 +54,31 @@ class Wanted:
     units: tuple[str, ...] = ()
     reload: bool = False
 
+    @property
+    def untold(self) -> Path:
+        """There from before it is renewed until its units were told: a run that is cut off in
+        between would leave them with what ends."""
+        return self.certificate.with_name(f"{self.certificate.name}.untold")
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a host is to have, and whose authority issues it."""
+    """What a host is to have, and whose authority issues it; `roots` are copies of its roots."""
 
     authority: Path
     lifetime: timedelta
     wanted: tuple[Wanted, ...]
+    roots: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """What was renewed, why the rest of what was due was not, and whose units are to be told: those
+    of a pair that was left half renewed are not, for they would not start with it."""
+
+    renewed: tuple[Wanted, ...]
+    failed: tuple[str, ...]
+    untold: tuple[Wanted, ...]
 
 
 def read_plan(text: str) -> Plan:
@@ -66,7 +86,8 @@ def read_plan(text: str) -> Plan:
     try:
         data = json.loads(text)
         wanted = tuple(_wanted(item) for item in data["certificates"])
-        plan = Plan(Path(data["authority"]), timedelta(days=float(data["days"])), wanted)
+        roots = tuple(map(Path, data.get("roots", ())))
+        plan = Plan(Path(data["authority"]), timedelta(days=float(data["days"])), wanted, roots)
     except (ValueError, KeyError, TypeError) as error:
         raise BadInputError("certificates.json", repr(error), "what the installer wrote") from error
     if not 0 < len(plan.wanted) <= _MOST or not timedelta(0) < plan.lifetime <= timedelta(days=90):
@@ -108,15 +129,35 @@ def _addresses(leaf: x509.Certificate) -> frozenset[str]:
     return addresses_of(names.value)
 
 
-def renew(plan: Plan, now: datetime) -> tuple[Wanted, ...]:
-    """Issues what is due; what was issued. Raises `CeremonyError`, `IdentityError`, `OSError`."""
+def renew(plan: Plan, now: datetime) -> Renewal:
+    """Copies the roots, then issues what is due, each on its own: what fails is told of and leaves
+    the others as good as they can be. `CeremonyError` or `IdentityError` without an authority."""
     issuer = IntermediateFolder(plan.authority).current.issuer()
-    renewed = []
+    renewed, failed, untold = [], [], []
+    for copy in plan.roots:
+        try:
+            _copy_roots(plan.authority, copy)
+        except (CeremonyError, OSError) as error:
+            failed.append(f"{copy}: {error}")
     for wanted in plan.wanted:
-        if _reason(wanted, issuer, now) is not None:
-            _issue(wanted, issuer, plan.lifetime, now)
-            renewed.append(wanted)
-    return tuple(renewed)
+        try:
+            if _reason(wanted, issuer, now) is not None:
+                _issue(wanted, issuer, plan.lifetime, now)
+                renewed.append(wanted)
+            if wanted.untold.exists():
+                untold.append(wanted)
+        except (CeremonyError, IdentityError, OSError, LookupError) as error:
+            failed.append(f"{wanted.name}: {error}")
+    return Renewal(tuple(renewed), tuple(failed), tuple(untold))
+
+
+def _copy_roots(authority: Path, copy: Path) -> None:
+    """The broker watches its copy, and reads it again once it changes."""
+    roots = read_file(IntermediateFolder(authority).roots)
+    if not copy.exists() or read_file(copy) != roots:
+        make_folder(copy.parent).chmod(0o755)
+        replace_file(copy, roots)
+        copy.chmod(0o644)
 
 
 def _reason(wanted: Wanted, issuer: Issuer, now: datetime) -> str | None:
@@ -124,12 +165,15 @@ def _reason(wanted: Wanted, issuer: Issuer, now: datetime) -> str | None:
         return "there is none yet"
     try:
         leaf = read_certificates(read_file(wanted.certificate))[0]
+        if read_key(read_file(wanted.key)).public_key() != leaf.public_key():
+            return "the key is another one: a renewal was cut off"
     except (IdentityError, CeremonyError) as error:
         return str(error)
     return why_due(leaf, wanted, issuer.certificate, now)
 
 
 def _issue(wanted: Wanted, issuer: Issuer, lifetime: timedelta, now: datetime) -> None:
+    owner = None if wanted.owner == "root" else pwd.getpwnam(wanted.owner)
     key = ec.generate_private_key(ec.SECP256R1())
     purpose = Purpose.SERVER if wanted.addresses else Purpose.CLIENT
     request = LeafRequest(wanted.name, key.public_key(), purpose, wanted.addresses)
@@ -137,22 +181,31 @@ def _issue(wanted: Wanted, issuer: Issuer, lifetime: timedelta, now: datetime) -
     for folder in {wanted.certificate.parent, wanted.key.parent}:
         make_folder(folder)
         folder.chmod(0o755)
+    wanted.untold.touch()
     # The key first: between the two files a reader finds a pair that does not fit, and tries again.
     replace_file(wanted.key, key_pem(key))
+    if owner is not None:
+        os.chown(wanted.key, owner.pw_uid, owner.pw_gid)
     replace_file(wanted.certificate, certificates_pem((leaf, *issuer.chain)))
     wanted.certificate.chmod(0o644)
-    if wanted.owner != "root":
-        shutil.chown(wanted.key, wanted.owner, wanted.owner)
 
 
-def _tell(renewed: Sequence[Wanted]) -> None:
+def _tell(untold: Sequence[Wanted]) -> tuple[str, ...]:
+    """Has the units read what is new; what could not be told, to be tried by the next run."""
+    failed = []
     for verb, chosen in (
-        ("try-restart", [w for w in renewed if not w.reload]),
-        ("try-reload-or-restart", [w for w in renewed if w.reload]),
+        ("try-restart", [w for w in untold if not w.reload]),
+        ("try-reload-or-restart", [w for w in untold if w.reload]),
     ):
         units = sorted({unit for wanted in chosen for unit in wanted.units})
-        if units:
-            subprocess.run(("systemctl", "--no-block", verb, *units), check=True, timeout=60)
+        try:
+            if units:
+                subprocess.run(("systemctl", "--no-block", verb, *units), check=True, timeout=60)
+            for wanted in chosen:
+                wanted.untold.unlink(missing_ok=True)
+        except (OSError, subprocess.SubprocessError) as error:
+            failed.append(f"{', '.join(units)}: {error}")
+    return tuple(failed)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -164,21 +217,22 @@ def main(argv: Sequence[str]) -> int:
     arguments = parser.parse_args(list(argv))
     try:
         plan = read_plan(arguments.plan.read_text(encoding="utf-8"))
-        renewed = renew(plan, datetime.now(UTC))
-        if not arguments.quiet_units:
-            _tell(renewed)
-    except (
-        CeremonyError,
-        IdentityError,
-        BadInputError,
-        OSError,
-        subprocess.SubprocessError,
-    ) as error:
+        done = renew(plan, datetime.now(UTC))
+    except (CeremonyError, IdentityError, BadInputError, OSError) as error:
         sys.stderr.write(f"certificates: {error}\n")
         return 1
-    names = ", ".join(wanted.name for wanted in renewed)
-    sys.stdout.write(f"renewed: {names}\n" if renewed else "every certificate is good\n")
-    return 0
+    if arguments.quiet_units:
+        for wanted in done.untold:
+            wanted.untold.unlink()
+    failed = done.failed if arguments.quiet_units else (*done.failed, *_tell(done.untold))
+    for problem in failed:
+        sys.stderr.write(f"certificates: {problem}\n")
+    names = ", ".join(wanted.name for wanted in done.renewed)
+    if names:
+        sys.stdout.write(f"renewed: {names}\n")
+    elif not failed:
+        sys.stdout.write("every certificate is good\n")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

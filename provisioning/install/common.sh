@@ -7,10 +7,11 @@ OPT=/opt/bes
 ETC=/etc/bes
 DATA=/var/lib/bes
 UNITS=/etc/systemd/system
+LOCK=/run/lock/bes-install.lock
 USER_NAME=bes
 HEALTHY_WITHIN_S=60
 SETTLES_S=5
-MOST_RESTARTS=6
+MOST_RESTARTS=4
 changed=0
 
 say() { printf '%s: %s\n' "$me" "$*"; }
@@ -24,6 +25,13 @@ fail() {
 }
 finish() {
   [ "$changed" -gt 0 ] || say "nothing to change"
+}
+
+one_at_a_time() { # the lock ends with this process and what it started, however it ends
+  exec 9>"$LOCK"
+  flock -n 9 && return
+  say "another installer, or what one that was cut off had started, runs here: waiting for its end"
+  flock -w 300 9 || fail "another installer of the suite still runs on this host"
 }
 
 check_host() {
@@ -60,7 +68,8 @@ ensure_user() {
   did "made the system user $USER_NAME"
 }
 
-ensure_folder() { # PATH MODE OWNER
+ensure_folder() { # PATH MODE OWNER: in a folder of root's, where nobody else can put a link
+  [ ! -L "$1" ] || fail "$1 is a link (allowed: a folder, or nothing yet)"
   if [ -d "$1" ] && [ "$(stat -c '%a %U' "$1")" = "$2 $3" ]; then return; fi
   install -d -m "$2" -o "$3" -g "$3" "$1"
   did "made $1"
@@ -147,31 +156,46 @@ ensure_started() { # UNIT...
   done
 }
 
-# Ready is what the unit itself says (Type=notify), and that it stays up for a moment.
-is_healthy() { # UNIT SECONDS
-  local end=$((SECONDS + $2)) since="" pid="" now
-  while [ "$SECONDS" -lt "$end" ]; do
-    now=$(systemctl show --value -p MainPID "$1")
-    if [ "$(systemctl show --value -p ActiveState "$1")" != active ] || [ "$now" != "$pid" ]; then
-      since=$SECONDS pid=$now
-    elif [ $((SECONDS - since)) -ge "$SETTLES_S" ]; then
-      return 0
-    fi
-    # Counted from its start on: what ended so often does not need the whole minute.
-    [ "$(systemctl show --value -p NRestarts "$1")" -lt "$MOST_RESTARTS" ] || return 1
+# Ready is what the units themselves say (Type=notify), and that they stay up for a moment.
+all_healthy() { # UNIT...: else prints which is not
+  local end=$((SECONDS + HEALTHY_WITHIN_S)) unit shown pid="" ill
+  declare -A since=() pids=()
+  while :; do
+    ill=""
+    for unit in "$@"; do
+      shown=$(systemctl show -p MainPID -p ActiveState -p NRestarts "$unit")
+      [[ $shown =~ MainPID=([0-9]+) ]] && pid=${BASH_REMATCH[1]}
+      if [[ $shown != *ActiveState=active* ]] || [ "$pid" != "${pids[$unit]:-}" ]; then
+        since[$unit]=$SECONDS pids[$unit]=$pid
+      fi
+      [ $((SECONDS - since[$unit])) -ge "$SETTLES_S" ] || ill=$unit
+      # Counted from its start on: what ended so often does not need the whole minute.
+      if [[ $shown =~ NRestarts=([0-9]+) ]] && [ "${BASH_REMATCH[1]}" -ge "$MOST_RESTARTS" ]; then
+        ill=$unit
+        break 2
+      fi
+    done
+    [ -n "$ill" ] || return 0
+    [ "$SECONDS" -lt "$end" ] || break
     sleep 0.5
   done
+  printf '%s is not ready within %s s' "$ill" "$HEALTHY_WITHIN_S"
   return 1
 }
 
 wait_healthy() { # UNIT
+  local ill
   systemctl is-active --quiet "$1" && [ "$changed" = 0 ] && return
-  is_healthy "$1" "$HEALTHY_WITHIN_S" ||
-    fail "$1 is not ready after $HEALTHY_WITHIN_S s: journalctl -u $1"
+  ill=$(all_healthy "$1") || fail "$ill: journalctl -u $1"
   say "$1 is ready: $(systemctl show --value -p StatusText "$1")"
 }
 
-as_user() { runuser -u "$USER_NAME" -- "$@"; }
+# In a user namespace of root's making: else an agent, of the same user, could look through it (/proc)
+# at the folders that its own unit hides from it.
+as_user() {
+  systemd-run --quiet --wait --pipe --collect -p User="$USER_NAME" -p PrivateUsers=yes \
+    -- "$@" </dev/null
+}
 
 services() { # the suite's services on this host that are to run
   local role
@@ -181,102 +205,27 @@ services() { # the suite's services on this host that are to run
   done
 }
 
+in_use() { # the suite's services that are installed on this host, those that are not to run as well
+  local role
+  any_of bes-controller.service bes-controller-upkeep.timer "$ETC/controller/controller.toml"
+  for role in site signer; do
+    any_of "bes-agent@$role.service" "bes-agent-upkeep@$role.timer" "$ETC/$role/agent.toml"
+  done
+}
+
+any_of() { # UNIT TIMER CONFIG: an uninstallation disables and stops both
+  [ -f "$3" ] || return 0
+  if [ -n "$(enabled "$1")$(enabled "$2")" ] || systemctl is-active --quiet "$1"; then echo "$1"; fi
+}
+
 enabled() {
   if systemctl is-enabled --quiet "$1" 2>/dev/null; then echo "$1"; fi
-}
-
-back_up() { # UNIT: prints the copy's path, nothing where there is nothing of ours to copy
-  local role said
-  case $1 in
-    bes-controller.service)
-      said=$(as_user "$OPT/current/bin/bes" controller backup \
-        --config "$ETC/controller/controller.toml") || return 1
-      ;;
-    *)
-      role=${1#bes-agent@}
-      role=${role%.service}
-      [ -f "$DATA/$role/agent.sqlite" ] || return 0
-      # Its exit status tells of the certificate as well, which is no reason to stay on the old one.
-      said=$(as_user "$OPT/current/bin/bes" agent upkeep --config "$ETC/$role/agent.toml") || true
-      [[ $said == *"copied and checked: "* ]] || return 1
-      ;;
-  esac
-  sed -n 's/^copied and checked: //p' <<<"$said"
-}
-
-put_back() { # UNIT COPY
-  local role
-  [ -n "$2" ] || return 0
-  case $1 in
-    bes-controller.service)
-      as_user "$OPT/current/bin/python" -I -m provisioning.install.rollback \
-        "$DATA/controller/controller.sqlite" "$2"
-      ;;
-    *)
-      role=${1#bes-agent@}
-      role=${role%.service}
-      as_user "$OPT/current/bin/bes" agent restore --config "$ETC/$role/agent.toml" "$2"
-      ;;
-  esac
 }
 
 migrate_controller() {
   [ ! -f "$ETC/controller/controller.toml" ] ||
     as_user "$OPT/current/bin/bes" controller migrate --config "$ETC/controller/controller.toml" \
       >/dev/null
-}
-
-roll_back() { # RELEASE WHY: uses list and copies of `upgrade`
-  local unit
-  say "$2: rolling back to ${1##*/}"
-  systemctl stop "${list[@]}"
-  activate "$1"
-  install_units "$1"
-  for unit in "${list[@]}"; do
-    put_back "$unit" "${copies[$unit]}" || say "$unit: ${copies[$unit]} was not put back"
-  done
-  systemctl --no-block start "${list[@]}"
-  for unit in "${list[@]}"; do
-    is_healthy "$unit" "$HEALTHY_WITHIN_S" || fail "$unit does not come back on ${1##*/} either"
-  done
-  fail "rolled back to ${1##*/}: $2"
-}
-
-# Everything of the suite on this host goes to the bundle's version, or stays on the old one.
-upgrade() {
-  local old unit why="" list=()
-  declare -A copies=()
-  old=$(readlink "$OPT/current") || fail "nothing is installed here"
-  if [ "$old" = "$release" ]; then
-    say "$version runs already: nothing to change"
-    return 0
-  fi
-  install_release
-  mapfile -t list < <(services)
-  [ "${#list[@]}" = 0 ] || systemctl stop "${list[@]}"
-  for unit in "${list[@]}"; do
-    if ! copies[$unit]=$(back_up "$unit"); then
-      systemctl --no-block start "${list[@]}"
-      fail "$unit could not be backed up: nothing was upgraded"
-    fi
-    say "backed up $unit: ${copies[$unit]:-no database yet}"
-  done
-  activate "$release"
-  install_units "$release"
-  if ! migrate_controller; then
-    why="the database could not be migrated"
-  else
-    [ "${#list[@]}" = 0 ] || systemctl --no-block start "${list[@]}"
-    for unit in "${list[@]}"; do
-      is_healthy "$unit" "$HEALTHY_WITHIN_S" || why="$unit is not ready within $HEALTHY_WITHIN_S s"
-      [ -z "$why" ] || break
-    done
-  fi
-  if [ -z "$why" ]; then
-    say "upgraded to $version"
-    return 0
-  fi
-  roll_back "$old" "$why"
 }
 
 # PATH...: asks before it deletes; without a terminal it keeps, unless --purge-data was given.
@@ -301,8 +250,8 @@ remove_data() {
 # What no other service of the suite on this host needs any more.
 remove_rest() {
   local file name
-  if [ -n "$(services)" ]; then
-    say "kept for $(services | tr '\n' ' '): $OPT, units"
+  if [ -n "$(in_use)" ]; then
+    say "kept for $(in_use | tr '\n' ' '): $OPT, units"
     return 0
   fi
   if [ -d "$OPT/current/systemd" ]; then
@@ -311,6 +260,7 @@ remove_rest() {
       rm -f "$UNITS/$name"
     done < <(find -L "$OPT/current/systemd" -type f)
   fi
+  end_isolation
   rm -f "$UNITS"/bes-{agent@,controller}.service.d/backoff.conf
   rmdir "$UNITS"/bes-*.service.d 2>/dev/null || true
   rm -f /usr/local/bin/bes

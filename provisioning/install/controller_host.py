@@ -26,6 +26,7 @@ from provisioning.ca.files import replace_file
 CREDENTIALS = Path("/run/credentials/bes-controller.service")
 """Where systemd puts what bes-controller.service loads (systemd.exec(5), LoadCredential=)."""
 DATA = Path("/var/lib/bes")
+BROKER_ETC = Path("/etc/bes-broker")
 BROKER_LOG = Path("/var/log/mosquitto/bes.log")
 """Where `bes provision broker` has the broker write its log."""
 CLIENT_NAME = "controller"
@@ -52,12 +53,13 @@ def configuration(plan: HostPlan) -> dict[str, Any]:
         "http": {
             "host": "0.0.0.0",  # noqa: S104 - what nodes and browsers reach, with TLS 1.3
             "port": place.port or 443,
-            "token_file": str(CREDENTIALS / "token"),
-            "token_roles": ["administrator"],
             "certificate_file": str(plan.etc / "certificates" / "http.pem"),
             "key_file": str(CREDENTIALS / "http.key"),
         },
-        "access": {"origin": plan.url},
+        "access": {
+            "origin": plan.url,
+            "factor_key_file": str(CREDENTIALS / "factors.key"),
+        },
         "broker": {
             "host": "127.0.0.1" if plan.with_broker else plan.broker_host,
             "port": plan.broker_port,
@@ -105,33 +107,50 @@ def certificates(plan: HostPlan) -> dict[str, Any]:
         listed.append(
             {
                 "name": "broker",
-                "certificate": "/etc/bes-broker/certificates/broker.pem",
-                "key": "/etc/bes-broker/certificates/broker.key",
+                "certificate": str(BROKER_ETC / "certificates" / "broker.pem"),
+                "key": str(BROKER_ETC / "certificates" / "broker.key"),
                 "addresses": sorted({*plan.addresses, "127.0.0.1", "localhost"}),
                 "owner": "mosquitto",
                 "units": ["mosquitto.service"],
                 "reload": True,
             }
         )
-    return {"authority": str(plan.etc / "ca"), "days": 7, "certificates": listed}
+    return {
+        "authority": str(plan.etc / "ca"),
+        "days": 7,
+        "certificates": listed,
+        "roots": [str(BROKER_ETC / "roots.pem")] if plan.with_broker else [],
+    }
 
 
 def prepare(plan: HostPlan) -> tuple[Path, ...]:
     """Makes what is missing; what was made. Nothing that exists is changed."""
-    made = []
-    for path, content, mode in (
-        (plan.etc / "secrets" / "token", f"{secrets.token_urlsafe(32)}\n".encode(), 0o600),
-        (plan.etc / "secrets" / "commands.key", _signing_key(), 0o600),
-        (plan.etc / "secrets" / "audit.key", _signing_key(), 0o600),
-        (plan.etc / "controller.toml", tomli_w.dumps(configuration(plan)).encode(), 0o644),
-        (plan.etc / "certificates.json", json.dumps(certificates(plan), indent=2).encode(), 0o644),
-    ):
-        if not path.exists():
-            path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-            replace_file(path, content)
-            path.chmod(mode)
-            made.append(path)
-    return tuple(made)
+    listed = json.dumps(certificates(plan), indent=2)
+    return (
+        *make_secrets(plan.etc),
+        *_made(plan.etc / "controller.toml", tomli_w.dumps(configuration(plan)).encode(), 0o644),
+        *_made(plan.etc / "certificates.json", listed.encode(), 0o644),
+    )
+
+
+def make_secrets(etc: Path) -> tuple[Path, ...]:
+    """Makes the secrets that the unit of this version loads and that are missing: without one of
+    them it would not start."""
+    folder = etc / "secrets"
+    return (
+        *_made(folder / "factors.key", secrets.token_bytes(32), 0o600),
+        *_made(folder / "commands.key", _signing_key(), 0o600),
+        *_made(folder / "audit.key", _signing_key(), 0o600),
+    )
+
+
+def _made(path: Path, content: bytes, mode: int) -> tuple[Path, ...]:
+    if path.exists():
+        return ()
+    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    replace_file(path, content)
+    path.chmod(mode)
+    return (path,)
 
 
 def _signing_key() -> bytes:
@@ -142,9 +161,10 @@ def _signing_key() -> bytes:
 def main(argv: Sequence[str]) -> int:
     """Exit status 0; prints each file that was made."""
     parser = argparse.ArgumentParser(prog="controller_host", description=__doc__)
-    parser.add_argument("address", nargs="+", help="a name or address the host is reached by")
-    parser.add_argument("--url", required=True)
-    parser.add_argument("--broker-host", required=True)
+    parser.add_argument("address", nargs="*", help="a name or address the host is reached by")
+    parser.add_argument("--secrets-only", action="store_true", help="for an upgrade")
+    parser.add_argument("--url")
+    parser.add_argument("--broker-host")
     parser.add_argument("--broker-port", type=int, default=8883)
     parser.add_argument("--with-broker", action="store_true")
     parser.add_argument("--etc", type=Path, default=Path("/etc/bes/controller"))
@@ -152,6 +172,11 @@ def main(argv: Sequence[str]) -> int:
         "--database-url", default=f"sqlite:///{DATA / 'controller' / 'controller.sqlite'}"
     )
     arguments = parser.parse_args(list(argv))
+    if arguments.secrets_only:
+        _print(make_secrets(arguments.etc))
+        return 0
+    if not (arguments.address and arguments.url and arguments.broker_host):
+        parser.error("an address, --url and --broker-host, or --secrets-only")
     plan = HostPlan(
         addresses=tuple(arguments.address),
         url=arguments.url,
@@ -161,9 +186,13 @@ def main(argv: Sequence[str]) -> int:
         with_broker=arguments.with_broker,
         database_url=arguments.database_url,
     )
-    for path in prepare(plan):
-        sys.stdout.write(f"made: {path}\n")
+    _print(prepare(plan))
     return 0
+
+
+def _print(made: Sequence[Path]) -> None:
+    for path in made:
+        sys.stdout.write(f"made: {path}\n")
 
 
 if __name__ == "__main__":

@@ -11,9 +11,11 @@
 set -euo pipefail
 me=install-agent
 action=install role="" config="" url="" fingerprint="" token_stdin=no
-bundle="" use_index=no purge_data=no
+bundle="" use_index=no purge_data=no database_copied=no
 # shellcheck source=provisioning/install/common.sh
 . "$(dirname "$0")/common.sh"
+# shellcheck source=provisioning/install/upgrade.sh
+. "$(dirname "$0")/upgrade.sh"
 
 while [ $# -gt 0 ]; do
   case $1 in
@@ -25,6 +27,7 @@ while [ $# -gt 0 ]; do
     --wheelhouse) bundle=${2:?a folder} && shift ;;
     --index) use_index=yes ;;
     --upgrade) action=upgrade ;;
+    --database-copied) database_copied=yes ;;
     --uninstall) action=uninstall ;;
     --purge-data) purge_data=yes ;;
     -h | --help) sed -n '2,11s/^# \{0,1\}//p' "$0" && exit 0 ;;
@@ -50,7 +53,7 @@ configure() {
     fail "no configuration: give --url, --ca-fingerprint and --token-stdin, or --config"
   fi
   "$OPT/current/bin/bes" agent join "$url" --ca-fingerprint "$fingerprint" --token-stdin \
-    --config-dir "$ETC/$role" --data-dir "$DATA/$role"
+    --role "$role" --config-dir "$ETC/$role" --data-dir "$DATA/$role"
   # Both roles may share a host: only one of them can have the usual port of the status page.
   [ "$role" = site ] || grep -q '^\[status\]' "$file" ||
     printf '\n[status]\nport = %s\n' "$SIGNER_STATUS_PORT" >>"$file"
@@ -68,7 +71,7 @@ install_agent() {
   ensure_folder "$ETC" 755 root
   ensure_folder "$ETC/$role" 755 root
   ensure_folder "$ETC/$role/secrets" 700 root
-  ensure_folder "$DATA" 755 "$USER_NAME"
+  ensure_folder "$DATA" 755 root
   ensure_folder "$DATA/$role" 700 "$USER_NAME"
   configure
   as_user "$OPT/current/bin/bes" agent check --config "$ETC/$role/agent.toml" >/dev/null ||
@@ -92,6 +95,8 @@ uninstall_agent() {
 }
 
 check_host
+one_at_a_time
+[ "$action" = uninstall ] || resume_upgrade
 case $action in
   install) install_agent ;;
   upgrade)

@@ -11,13 +11,16 @@
 #
 # --broker installs mosquitto's configuration on this host. --wheelhouse DIR is the bundle to install
 # from (by default the one that this script lies in); --index lets pip fetch the wheels from its
-# index, held against the same hashes.
+# index, held against the same hashes. --database-copied with --upgrade: a database on PostgreSQL was
+# copied, so that its schema may change.
 set -euo pipefail
 me=install-controller
 action=install url="" addresses=() broker=no broker_host="" ca_name="" ca_certificate=""
-ca_fingerprint="" bundle="" use_index=no purge_data=no
+ca_fingerprint="" bundle="" use_index=no purge_data=no database_copied=no
 # shellcheck source=provisioning/install/common.sh
 . "$(dirname "$0")/common.sh"
+# shellcheck source=provisioning/install/upgrade.sh
+. "$(dirname "$0")/upgrade.sh"
 
 while [ $# -gt 0 ]; do
   case $1 in
@@ -31,9 +34,10 @@ while [ $# -gt 0 ]; do
     --wheelhouse) bundle=${2:?a folder} && shift ;;
     --index) use_index=yes ;;
     --upgrade) action=upgrade ;;
+    --database-copied) database_copied=yes ;;
     --uninstall) action=uninstall ;;
     --purge-data) purge_data=yes ;;
-    -h | --help) sed -n '2,15s/^# \{0,1\}//p' "$0" && exit 0 ;;
+    -h | --help) sed -n '2,17s/^# \{0,1\}//p' "$0" && exit 0 ;;
     *) fail "unknown: $1 (see --help)" ;;
   esac
   shift
@@ -66,15 +70,15 @@ install_authority() {
 }
 
 renew_certificates() {
-  local said
+  local said quiet=(--quiet-units)
+  ! systemctl is-active --quiet "$unit" || quiet=() # else it would keep the pair that ends
   said=$("$OPT/current/bin/python" -I -m provisioning.install.certificates renew \
-    "$home/certificates.json" --quiet-units)
+    "$home/certificates.json" "${quiet[@]}")
   case $said in renewed*) did "$said" ;; esac
 }
 
 start_broker() {
   local said i=0 crl=$DATA/crl/nodes.crl
-  [ -x /usr/sbin/mosquitto ] || fail "no mosquitto: apt-get install mosquitto"
   while [ ! -f "$crl" ]; do
     [ "$((i += 1))" -le 60 ] || fail "$crl was not written: journalctl -u $unit"
     sleep 0.5
@@ -90,12 +94,16 @@ start_broker() {
       systemctl restart mosquitto.service
       ;;
   esac
-  ensure_started mosquitto.service bes-broker-reload.path bes-broker-log.timer
+  ensure_started mosquitto.service bes-broker-reload.path bes-broker-reload.timer bes-broker-log.timer
 }
 
 install_controller() {
   [[ $url =~ ^https://[^/?#@[:space:]]+$ ]] || fail "--url ${url:-missing} (allowed: https://HOST:PORT)"
   [ "${#addresses[@]}" -gt 0 ] || fail "--address: missing (allowed: what hosts reach this one by)"
+  if [ "$broker" = yes ]; then
+    [ -x /usr/sbin/mosquitto ] || fail "no mosquitto: apt-get install mosquitto"
+    [ -x /usr/sbin/logrotate ] || fail "no logrotate, to bound the broker's log: apt-get install logrotate"
+  fi
   find_bundle
   ensure_user
   if [ -e "$OPT/current" ] && [ "$(readlink "$OPT/current")" != "$release" ]; then
@@ -107,7 +115,7 @@ install_controller() {
   ensure_folder "$ETC" 755 root
   ensure_folder "$home" 755 root
   ensure_folder "$home/secrets" 700 root
-  ensure_folder "$DATA" 755 "$USER_NAME"
+  ensure_folder "$DATA" 755 root
   ensure_folder "$DATA/controller" 700 "$USER_NAME"
   ensure_folder "$DATA/crl" 755 "$USER_NAME"
   write_files
@@ -123,7 +131,7 @@ install_controller() {
 uninstall_controller() {
   local each
   for each in bes-renew.timer bes-controller-upkeep.timer "$unit" \
-    bes-broker-reload.path bes-broker-log.timer; do
+    bes-broker-reload.path bes-broker-reload.timer bes-broker-log.timer; do
     if [ -n "$(enabled "$each")" ] || systemctl is-active --quiet "$each"; then
       systemctl disable --quiet --now "$each"
       did "stopped and disabled $each"
@@ -131,16 +139,20 @@ uninstall_controller() {
   done
   if [ -f "$UNITS/mosquitto.service.d/bes.conf" ]; then
     systemctl disable --quiet --now mosquitto.service
-    rm -f "$UNITS/mosquitto.service.d/bes.conf" "$UNITS"/bes-broker-{reload,log}.*
+    rm -f "$UNITS/mosquitto.service.d/bes.conf" "$UNITS"/bes-broker-{reload,unread,log}.*
+    rm -rf /run/bes-broker /var/lib/logrotate/bes-broker
     rmdir "$UNITS/mosquitto.service.d" 2>/dev/null || true
     systemctl daemon-reload
     did "stopped mosquitto and removed what made it this suite's"
   fi
-  remove_data "$home" "$DATA/controller" "$DATA/crl" /etc/bes-broker /var/lib/bes-broker
+  remove_data "$home" "$DATA/controller" "$DATA/crl" /etc/bes-broker /var/lib/bes-broker \
+    /var/log/mosquitto/bes.log*
   remove_rest
 }
 
 check_host
+one_at_a_time
+[ "$action" = uninstall ] || resume_upgrade
 case $action in
   install) install_controller ;;
   upgrade)

@@ -21,6 +21,7 @@ from pathlib import Path
 PACKAGES = (
     "ca-certificates",
     "dbus",
+    "logrotate",
     "mosquitto",
     "openssl",
     "python3",

@@ -38,8 +38,8 @@ def test_a_deployment_lives_from_its_installation_to_its_removal(
             for step in STEPS:
                 doing = step.__name__.replace("_", " ")
                 began = time.monotonic()
-                step(deployed)
-                times.append((doing, time.monotonic() - began))
+                said = step(deployed)
+                times.append((f"{doing}{f': {said}' * bool(said)}", time.monotonic() - began))
     except BaseException:
         journal = tmp_path / "journal.txt"
         said = journal.read_text() if journal.exists() else "no journal"

@@ -14,24 +14,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.systemd.bundles import make_bundle
-from tests.systemd.deployment import NODES, SITE, URL, Deployment
+from tests.systemd.deployment import ACCESS, NODES, SITE, TOKEN_FILE, URL, Deployment
 from tests.systemd.machines import machine
 
 _PATIENCE_S = 180.0
 _NODE = NODES["site"]
-_SCRIPT = "provisioning/install/install-agent.sh"
-_ACCESS = (
-    f"--url {URL} --token-file /etc/bes/controller/secrets/token "
-    "--ca-file /etc/bes/controller/ca/roots.pem"
-)
 _SHOWN = """
 import json, httpx2, pathlib, ssl
-token = pathlib.Path("/etc/bes/controller/secrets/token").read_text().strip()
+token = pathlib.Path("TOKEN_FILE").read_text().strip()
 context = ssl.create_default_context(cafile="/etc/bes/controller/ca/roots.pem")
 answer = httpx2.get("URL/api/v1/sites/site-a/overview", verify=context,
                     headers={"Authorization": "Bearer " + token})
 print(json.dumps(answer.json(), indent=1))
-""".replace("URL", URL)
+""".replace("URL", URL).replace("TOKEN_FILE", TOKEN_FILE)
 _TOKEN = re.compile(r"(?<=printf '%s' )\S+")
 
 
@@ -59,12 +54,12 @@ def record(folder: Path) -> str:
         transcript = Transcript(time.monotonic())
         took_s = transcript.started_s - began_s
         transcript.lines.append(f"(the controller's host was set up in {took_s:.1f} s)")
-        printed = booted.run(f"bes node {_ACCESS} new {_NODE} --site site-a --role site").output
-        transcript.note(f"controller# bes node new {_NODE} --site site-a --role site", printed)
-        token, fingerprint = deployed.told(printed)
-        arguments = f"--role site --url {URL} --ca-fingerprint {fingerprint} --token-stdin"
-        said = deployed.agent_script(arguments, token).output
-        transcript.note(f"site# printf '%s' TOKEN | {_SCRIPT} {arguments}", said)
+        new = f"bes node {ACCESS} new {_NODE} --site site-a --role site"
+        told = booted.run(new).output
+        transcript.note(f"controller# bes node new {_NODE} --site site-a --role site", told)
+        printed = f"{told.strip().splitlines()[-1]}\n"
+        said = deployed.on_the_host(printed).output
+        transcript.note(f"site$ {_TOKEN.sub('TOKEN', printed).strip()}", said)
         state = booted.run(f"systemctl is-active {SITE}").output
         transcript.note(f"site# systemctl is-active {SITE}", state)
         booted.wait_for(lambda: _NODE in deployed.committed(), "telemetry", _PATIENCE_S)

@@ -32,6 +32,7 @@ bench: setup-test
 	$(BIN)/python -m tests.bench.agent --json var/bench/agent.json
 	$(BIN)/python -m tests.bench.model --json var/bench/model.json
 	$(BIN)/python -m tests.bench.audit --json var/bench/audit.json
+	$(BIN)/python -m tests.bench.descriptors --json var/bench/descriptors.json
 
 train: setup-test
 	$(BIN)/python -m models.price.train $(ARGS)

@@ -84,7 +84,7 @@ class HttpConfig(_Section):
     max_body_bytes: Annotated[int, Field(ge=1_024, le=64_000_000)] = 1_000_000
     body_s: Annotated[float, Field(gt=0, le=600)] = 20.0
     header_s: Annotated[float, Field(gt=0, le=600)] = 10.0
-    unread_s: Annotated[float, Field(gt=0, le=600)] = 30.0
+    unread_s: Annotated[float, Field(gt=0, le=600)] = 60.0
     max_header_bytes: Annotated[int, Field(ge=1_024, le=1_000_000)] = 16_384
     max_connections: Annotated[int, Field(ge=4, le=100_000)] = 512
 

@@ -154,6 +154,7 @@ class BoundedProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]  # uvicorn narrows it
+        self.transport.set_write_buffer_limits(high=0)  # a pause for whatever is not yet taken
         self._await_headers()
 
     def data_received(self, data: bytes) -> None:
@@ -170,40 +171,30 @@ class BoundedProtocol(H11Protocol):
 
     def handle_websocket_upgrade(self, event: object) -> None:
         self._headers_came()
+        self.transport.set_write_buffer_limits()  # the WebSocket's own pings find a dead reader
         super().handle_websocket_upgrade(event)  # type: ignore[arg-type]  # h11 has no types
 
     def pause_writing(self) -> None:
+        """Also a transport that is being closed waits for its buffer to be taken, for ever if it is
+        let."""
         super().pause_writing()
-        self._await_reader()
+        self._unread = self.loop.call_later(self.unread_s, self.transport.abort)
 
     def resume_writing(self) -> None:
         super().resume_writing()
         self._was_read()
-
-    def timeout_keep_alive_handler(self) -> None:
-        super().timeout_keep_alive_handler()
-        self._await_reader()
 
     def _is_serving(self) -> bool:
         cycle = vars(self)["cycle"]  # None before the first request, whatever its type says
         return cycle is not None and not cycle.response_complete
 
     def _await_headers(self) -> None:
-        self._deadline = self.loop.call_later(self.header_s, self._close)
+        self._deadline = self.loop.call_later(self.header_s, self.transport.close)
 
     def _headers_came(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
-
-    def _close(self) -> None:
-        self.transport.close()
-        self._await_reader()
-
-    def _await_reader(self) -> None:
-        """A closing transport waits for its buffer to be taken, for ever if it is let."""
-        self._was_read()
-        self._unread = self.loop.call_later(self.unread_s, self.transport.abort)
 
     def _was_read(self) -> None:
         if self._unread is not None:

@@ -214,24 +214,27 @@ def test_more_connections_than_allowed_are_refused_and_served_again_later(listen
     served_again(listener)
 
 
-def test_a_reader_that_does_not_read_loses_its_connection() -> None:
-    async def endless(scope: Scope, _receive: Receive, send: Send) -> None:
+@pytest.mark.parametrize("size", [40_000, 60_000_000])
+@pytest.mark.parametrize("more", [b"", b"Connection: close\r\n"])
+def test_a_reader_that_does_not_read_loses_its_connection(size: int, more: bytes) -> None:
+    async def answer(scope: Scope, _receive: Receive, send: Send) -> None:
         assert scope["type"] == "http"
         await send({"type": "http.response.start", "status": 200, "headers": []})
-        for _ in range(1_000):
-            await send({"type": "http.response.body", "body": b"x" * 65_536, "more_body": True})
+        await send({"type": "http.response.body", "body": b"x" * size})
 
     limits = listener_limits(HttpConfig(unread_s=1.0))
-    config = uvicorn.Config(
-        endless, host="127.0.0.1", port=0, lifespan="off", log_config=None, **limits
-    )
+    config = uvicorn.Config(answer, port=0, lifespan="off", log_config=None, **limits)
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
+    listening.bind(("127.0.0.1", 0))
     server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
+    thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
     thread.start()
     wait_for(lambda: server.started, "the listener")
-    port = server.servers[0].sockets[0].getsockname()[1]
-    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
-        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2_048)
+        connection.connect(listening.getsockname())
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n" + more + b"\r\n")
         assert connection.recv(12) == b"HTTP/1.1 200"
         wait_for(lambda: not server.server_state.connections, "the connection to be dropped")
     server.should_exit = True

@@ -26,7 +26,7 @@ from controller.clock import SystemClock
 from controller.config import ControllerConfig
 from controller.detection.deliveries import enter_webhook
 from controller.detection.workers import cut_off_worker
-from controller.enrolment.desk import EnrolmentDesk
+from controller.enrolment.desk import EnrolmentDesk, names_in
 from controller.enrolment.job import list_file
 from controller.fleet.commands import CommandDesk, CommandSigner
 from controller.fleet.presence import enter_sites
@@ -135,7 +135,8 @@ def create_services(config: ControllerConfig) -> Services:
     if config.enrolment is not None:
         reserved = set(config.security.trusted_clients)
         if config.broker is not None:
-            reserved.add(config.broker.client_id)
+            own = names_in(config.broker.certificate_file, "broker.certificate_file")
+            reserved |= {config.broker.client_id, *own}
         services.enrolment = EnrolmentDesk.open(config.enrolment, desk, reserved)
     services.wakers.append(live.wake)
     return services

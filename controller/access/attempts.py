@@ -5,7 +5,7 @@ import hmac
 import secrets
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, and_, delete, or_, select, update
 
 from controller.access import throttle
 from controller.access.addresses import place_of
@@ -47,8 +47,13 @@ def address_hash(conn: Connection, address: str) -> str:
     salt = conn.scalars(
         select(access_salts.c.value).where(access_salts.c.name == _ADDRESS_SALT)
     ).one()
-    place = place_of(address) or address
-    return hmac.digest(salt, place.encode("utf-8", "surrogateescape"), "sha256").hex()[:32]
+    return _hash(salt, address)
+
+
+def kept_address_hash(conn: Connection, address: str) -> str | None:
+    """`address_hash` in a transaction that only reads; None before the first attempt of all."""
+    salt = conn.scalar(select(access_salts.c.value).where(access_salts.c.name == _ADDRESS_SALT))
+    return None if salt is None else _hash(salt, address)
 
 
 def address_key(hashed: str) -> str:
@@ -68,6 +73,14 @@ def locked_keys(conn: Connection, keys: list[str], now_ms: int) -> set[str]:
         throttles.c.key.in_(keys), throttles.c.locked_until_real_ms > now_ms
     )
     return set(conn.scalars(locked))
+
+
+def has_failed_lately(conn: Connection, key: str, window_ms: int, now_ms: int) -> bool:
+    """Whether an attempt of the key's failed within the window, or is judged now, or it was locked
+    since it was last forgotten."""
+    in_window = and_(throttles.c.failures > 0, throttles.c.since_real_ms > now_ms - window_ms)
+    failed = or_(throttles.c.lockouts > 0, in_window)
+    return conn.scalar(select(throttles.c.key).where(throttles.c.key == key, failed)) is not None
 
 
 def count(conn: Connection, key: str, limit: Limit, now_ms: int) -> Counted:
@@ -100,6 +113,11 @@ def forgive(conn: Connection, key: str, now_ms: int) -> None:
 def clear(conn: Connection, key: str) -> bool:
     """Forgets every failure of a key, and unlocks it; whether there was anything."""
     return conn.execute(delete(throttles).where(throttles.c.key == key)).rowcount > 0
+
+
+def _hash(salt: bytes, address: str) -> str:
+    place = place_of(address) or address
+    return hmac.digest(salt, place.encode("utf-8", "surrogateescape"), "sha256").hex()[:32]
 
 
 def _state(conn: Connection, key: str) -> Strikes:

@@ -14,10 +14,12 @@ from sqlalchemy import Connection, Row, select, update
 
 from controller.access import api_tokens, attempts, factors, passwords, throttle
 from controller.access import sessions as session_store
+from controller.access.addresses import place_of
 from controller.access.callers import Caller, SessionRef, UserKind, grants_of
 from controller.access.factor_seal import FactorSeal
 from controller.access.people import is_name
 from controller.access.permissions import Permission
+from controller.access.places import PlaceQueue, Queues
 from controller.access.records import changed, suspicious
 from controller.access.session_life import SessionLimits, Stage, Verdict
 from controller.access.sessions import Opened, Visitor
@@ -67,6 +69,7 @@ class AccessDesk:
     clock: Clock
     config: AccessConfig
     seal: FactorSeal = field(default_factory=FactorSeal)
+    queues: Queues = field(default_factory=Queues)
 
     @property
     def limits(self) -> SessionLimits:
@@ -128,10 +131,14 @@ class AccessDesk:
 
     def sign_in(self, name: str, password: str, address: str, browser: str) -> Opened | Refused:
         """The first step: name and password. Wrong, unknown and disabled are told alike."""
-        with passwords.place_in_the_queue() as has_place:
+        name = name.strip().lower()
+        queue = self._queue(name, address)
+        if isinstance(queue, Refused):
+            return queue
+        with queue.place(place_of(address) or address) as has_place:
             if not has_place:
                 return _busy()
-            return self._first_step(name.strip().lower(), password, address, browser)
+            return self._first_step(name, password, address, browser)
 
     def _first_step(self, name: str, password: str, address: str, browser: str) -> Opened | Refused:
         counted = self._count_attempt(name, address)
@@ -224,7 +231,10 @@ class AccessDesk:
 
     def password_again(self, caller: Caller, password: str, address: str) -> Refused | None:
         """Whether it is still the same person, before a change of the account; None: it is."""
-        with passwords.place_in_the_queue() as has_place:
+        queue = self._queue(caller.name, address)
+        if isinstance(queue, Refused):
+            return queue
+        with self.queues.known.place(caller.actor) as has_place:
             return self._same_person(caller, password, address) if has_place else _busy()
 
     def _same_person(self, caller: Caller, password: str, address: str) -> Refused | None:
@@ -296,6 +306,24 @@ class AccessDesk:
         subject = f"address:{hashed}" if user_id is None else f"user:{user_id}"
         suspicious(conn, self.clock, kind, subject, {"reason": reason, "address_hash": hashed})
 
+    def _queue(self, name: str, address: str) -> PlaceQueue | Refused:
+        """Where to wait for a place, by what is known of the address. Only read: whoever is locked
+        out takes no place at all."""
+        now_ms = self.clock.real_ms()
+        with self.storage.read() as conn:
+            hashed = attempts.kept_address_hash(conn, address)
+            by_address = attempts.address_key(hashed or "")
+            keys = [attempts.account_key(name), by_address]
+            locked_ms = attempts.locked_for_ms(conn, keys, now_ms)
+            if locked_ms:
+                return Refused(Refusal.LOCKED, locked_ms)
+            if hashed is not None and session_store.is_open_from(conn, hashed):
+                return self.queues.known
+            window_ms = throttle.ADDRESS.window_ms
+            if attempts.has_failed_lately(conn, by_address, window_ms, now_ms):
+                return self.queues.suspects
+        return self.queues.strangers
+
     def _count_attempt(self, name: str, address: str) -> list[attempts.Counted] | Refused:
         now_ms = self.clock.real_ms()
         with self.storage.write() as conn:
@@ -330,7 +358,7 @@ def _busy() -> Refused:
 
 def _enabled(conn: Connection, user_id: int, *, locked: bool = False) -> Row[Any] | None:
     query = select(users).where(users.c.id == user_id, users.c.disabled_real_ms.is_(None))
-    return conn.execute(query.with_for_update() if locked else query).one_or_none()
+    return conn.execute(query.with_for_update(key_share=True) if locked else query).one_or_none()
 
 
 def _is_outrun(conn: Connection, found: session_store.Found) -> bool:

@@ -48,7 +48,7 @@ def confirm_totp(
     None when the code is not one of the pending secret.
     """
     row = conn.execute(
-        select(users.c.totp_pending).where(users.c.id == user_id).with_for_update()
+        select(users.c.totp_pending).where(users.c.id == user_id).with_for_update(key_share=True)
     ).one()
     secret = None if row.totp_pending is None else seal.open(user_id, row.totp_pending)
     if secret is None:

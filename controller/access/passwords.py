@@ -2,8 +2,6 @@
 
 import threading
 import unicodedata
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -16,9 +14,7 @@ MAX_LENGTH = 128
 _HASHER = PasswordHasher(  # RFC 9106 section 4, second recommended option
     time_cost=3, memory_cost=64 * 1024, parallelism=4, hash_len=32, salt_len=16, type=Type.ID
 )
-_TURNS = threading.BoundedSemaphore(2)  # 64 MiB each
-_PLACES = threading.BoundedSemaphore(8)
-"""Those at work and those who wait for it: few of the threads that serve everything else too."""
+_TURNS = threading.BoundedSemaphore(2)  # 64 MiB each; who may wait: `controller.access.places`
 _NOBODY = (  # of random bytes that were thrown away, made with the parameters above
     "$argon2id$v=19$m=65536,t=3,p=4$gHaBsn2p8dgcr9TQzfDgOw"
     "$Ga0dIon3cnXezzXM7TTG/JUYNGHQYNGnnGSys0ZrDOk"
@@ -37,18 +33,6 @@ def check_password(password: str, name: str) -> None:
         raise BadInputError("password", f"{length} characters", allowed)
     if name and name.lower() in password.lower() and length < MIN_LENGTH + len(name):
         raise BadInputError("password", "little more than the account's name", "something else")
-
-
-@contextmanager
-def place_in_the_queue() -> Iterator[bool]:
-    """Whether there is a place among those whose passwords are judged now; it never waits. What
-    anybody may ask for is asked within one, so that a flood of guesses holds up nothing else."""
-    has_place = _PLACES.acquire(blocking=False)
-    try:
-        yield has_place
-    finally:
-        if has_place:
-            _PLACES.release()
 
 
 def hash_password(password: str) -> str:

@@ -90,8 +90,9 @@ def add_user(conn: Connection, clock: Clock, new: NewUser, by: str) -> int:
 
 
 def user_row(conn: Connection, user_id: int) -> Row[Any]:
-    """An account's row, locked against other changes of it."""
-    query = select(users).where(users.c.id == user_id).with_for_update()
+    """An account's row, locked against other changes of it; rows that name it are written
+    meanwhile (an approver's answer)."""
+    query = select(users).where(users.c.id == user_id).with_for_update(key_share=True)
     row = conn.execute(query).one_or_none()
     if row is None:
         raise MissingError("account", user_id)
@@ -127,7 +128,7 @@ def lock_administrators(conn: Connection) -> list[int]:
     then finds himself alone. Locked by id, before any other account."""
     ids = administrators(conn)
     rows = select(users.c.id).where(users.c.id.in_(ids)).order_by(users.c.id)
-    conn.execute(rows.with_for_update()).all()
+    conn.execute(rows.with_for_update(key_share=True)).all()
     return administrators(conn)
 
 

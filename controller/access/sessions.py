@@ -48,6 +48,12 @@ class Found:
     """Whether its last use is to be written."""
 
 
+def is_open_from(conn: Connection, address_hash: str) -> bool:
+    """Whether anybody has a whole session that was opened from this address."""
+    whole = sessions.c.address_hash == address_hash, sessions.c.stage == Stage.FULL
+    return conn.scalar(select(sessions.c.id).where(*whole).limit(1)) is not None
+
+
 def open_session(
     conn: Connection, user_id: int, stage: Stage, visitor: Visitor, now_ms: int
 ) -> Opened:

@@ -154,7 +154,8 @@ class BoundedProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]  # uvicorn narrows it
-        self.transport.set_write_buffer_limits(high=0)  # a pause for whatever is not yet taken
+        # A pause for whatever is not yet taken; of a TLS transport 0 would pause what has nothing.
+        self.transport.set_write_buffer_limits(high=1, low=0)
         self._await_headers()
 
     def data_received(self, data: bytes) -> None:

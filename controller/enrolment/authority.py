@@ -162,6 +162,11 @@ class Authority:
         return to_ms(self._issuer.certificate.not_valid_after_utc)
 
     @property
+    def last_end_ms(self) -> int:
+        """When the last of our issuers ends: nothing that one of them signed lasts longer."""
+        return max(to_ms(one.certificate.not_valid_after_utc) for one in self._by_id.values())
+
+    @property
     def issuer(self) -> str:
         """The id of the intermediate in use."""
         return _issuer_id(self._issuer)

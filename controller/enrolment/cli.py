@@ -84,13 +84,22 @@ def _run(client: OperatorClient, arguments: argparse.Namespace) -> int:
             client.post(f"/tokens/{found['id']}/withdraw")
             sys.stdout.write(f"the token of {arguments.node} is worth nothing any more\n")
         case _:
-            serial = arguments.serial
-            if arguments.certificate is not None:
-                serial = _serial(arguments.certificate)
-            body = {"node": arguments.node, "reason": arguments.reason, "serial": serial}
-            serials = client.post("/revocations", body)["serials"]
-            sys.stdout.write("".join(f"revoked {serial}\n" for serial in serials))
+            _revoke(client, arguments)
     return _DONE
+
+
+def _revoke(client: OperatorClient, arguments: argparse.Namespace) -> None:
+    serial = arguments.serial
+    if arguments.certificate is not None:
+        serial = _serial(arguments.certificate)
+    body = {
+        "node": arguments.node,
+        "reason": arguments.reason,
+        "serial": serial,
+        "unknown": arguments.unknown,
+    }
+    serials = client.post("/revocations", body)["serials"]
+    sys.stdout.write("".join(f"revoked {serial}\n" for serial in serials))
 
 
 def _new(client: OperatorClient, arguments: argparse.Namespace) -> None:
@@ -195,4 +204,6 @@ def _parser() -> argparse.ArgumentParser:
     which = revoke.add_mutually_exclusive_group()
     which.add_argument("--serial", help="this certificate only")
     which.add_argument("--certificate", type=Path, metavar="FILE", help="the one in this PEM file")
+    unknown = "the one named stands in no list: the database was put back since"
+    revoke.add_argument("--unknown", action="store_true", help=unknown)
     return parser

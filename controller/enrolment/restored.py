@@ -7,6 +7,7 @@ since. A node that renewed since the copy brings a certificate of ours that the 
 know: it is entered, with an event, unless it is listed or the node has nothing left that counts.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,8 +45,6 @@ from shared.time import to_ms
 READ_BACK = "read back from the revocation list: the database was put back"
 _END = b"-----END X509 CRL-----"
 _MOST_BYTES = 64 << 20
-_LONGEST_LEAF_MS = 90 * 86_400_000
-"""No certificate of a node ever lasted longer."""
 _log = structlog.get_logger()
 
 
@@ -83,12 +82,16 @@ def read_back(storage: Storage, clock: Clock, authority: Authority, pem: bytes) 
     database then lacks, the database has lost.
     """
     known_better = False
-    for one in published(authority, pem):
+    found = published(authority, pem)
+    above: dict[str, int] = {}
+    for one in found:
+        above[one.issuer] = max(one.number, above.get(one.issuer, 0))
+    for one in found:
         with storage.read() as conn:
             older = _is_older(conn, one)
         if older:
             with storage.write() as conn:
-                known_better |= _learn(conn, clock, authority, one)
+                known_better |= _learn(conn, clock, authority, one, above)
     return known_better
 
 
@@ -103,9 +106,19 @@ def _missing(conn: Connection, one: Published) -> list[str]:
     return sorted(one.entries.keys() - known)
 
 
-def _learn(conn: Connection, clock: Clock, authority: Authority, one: Published) -> bool:
-    """Takes over what is listed; False when another replica just did."""
-    lock_list(conn, one.issuer)
+def _learn(
+    conn: Connection, clock: Clock, authority: Authority, one: Published, above: Mapping[str, int]
+) -> bool:
+    """Takes over what is listed, and issues every list with a number higher than its in `above`;
+    False when another replica just did.
+
+    Whose certificate a serial is that stands in no table only its issuer could tell, and one of the
+    company's own programs was put on every list: so it comes back on every list.
+    """
+    now_ms = clock.real_ms()
+    kept_up = authority.issuers(now_ms)
+    for issuer in sorted({one.issuer, *kept_up}):
+        lock_list(conn, issuer)
     if not _is_older(conn, one):
         return False
     missing = _missing(conn, one)
@@ -119,16 +132,16 @@ def _learn(conn: Connection, clock: Clock, authority: Authority, one: Published)
         conn.execute(
             insert(other_revocations).values(
                 serial=serial,
-                issuer=one.issuer,
+                issuer=None,
                 reason=READ_BACK,
                 actor=CONTROLLER,
                 revoked_real_ms=one.entries[serial],
-                not_after_real_ms=one.entries[serial] + _LONGEST_LEAF_MS,
+                not_after_real_ms=max(now_ms, authority.last_end_ms),
             )
         )
-    if one.issuer in authority.issuers(clock.real_ms()):
-        issue_list(conn, clock, authority, one.issuer, above=one.number)
-    else:
+    for issuer in kept_up:
+        issue_list(conn, clock, authority, issuer, above=above.get(issuer, 0))
+    if one.issuer not in kept_up:
         _note_number(conn, one)
     withdrawn = withdraw_every_one(conn, clock, CONTROLLER)
     detail = {"issuer": one.issuer, "list": one.number, "revoked": len(missing)}

@@ -92,7 +92,7 @@ def revoke_other(
             reason=other.reason,
             actor=other.actor,
             revoked_real_ms=now_ms,
-            not_after_real_ms=max(now_ms, authority.ends_ms),
+            not_after_real_ms=max(now_ms, authority.last_end_ms),
         )
     )
     for issuer in authority.issuers(now_ms):

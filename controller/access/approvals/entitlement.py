@@ -2,7 +2,7 @@
 
 A right that was taken away between the asking and the act takes along what stood on it: an approval
 of somebody who may no longer decide does not count, and what somebody asked for who may no longer
-ask is not begun.
+ask is not begun; nor is what was asked for with an API token that is no longer good for it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,7 +22,8 @@ from controller.access.permissions import (
     site_scope,
     wallet_scope,
 )
-from controller.storage.tables import users
+from controller.clock import Clock
+from controller.storage.tables import api_tokens, users
 from shared.approvals.intents import AnyIntent, CommandIntent, IntentKind, PaymentIntent
 
 _ASKING: Mapping[IntentKind, Permission] = MappingProxyType(
@@ -69,10 +70,23 @@ def keys_that_decide(conn: Connection, intent: AnyIntent) -> Iterable[Row[Any]]:
     return [row for row in in_force if entitled[row.user_id]]
 
 
-def check_initiator(conn: Connection, request_id: str, user_id: int, intent: AnyIntent) -> None:
-    """`RefusedAttemptError` unless who asked for the intent could still ask for it."""
+def check_initiator(conn: Connection, clock: Clock, request: Row[Any], intent: AnyIntent) -> None:
+    """`RefusedAttemptError` unless who asked for the intent could still ask for it, with the token
+    that he asked with where it was one."""
+    user_id, needed = request.initiator_id, _ASKING[intent.kind]
     row = conn.execute(select(users).where(users.c.id == user_id)).one()
-    may = allows(grants_of(conn, user_id), _ASKING[intent.kind], scope_of(intent))
+    may = allows(grants_of(conn, user_id), needed, scope_of(intent))
     if row.disabled_real_ms is not None or not may:
         text = f"{row.name}, who asked for it, may not ask for it any more"
-        raise RefusedAttemptError(request_id, "initiator not entitled", text)
+        raise RefusedAttemptError(request.id, "initiator not entitled", text)
+    token_id = request.token_id
+    if token_id is not None and not _is_good(conn, token_id, needed, clock.real_ms()):
+        text = f"the API token that {row.name} asked for it with is no longer good for it"
+        raise RefusedAttemptError(request.id, "initiator's token not good", text)
+
+
+def _is_good(conn: Connection, token_id: int, needed: Permission, now_ms: int) -> bool:
+    row = conn.execute(select(api_tokens).where(api_tokens.c.id == token_id)).one_or_none()
+    if row is None or row.revoked_real_ms is not None or needed.value not in row.permissions:
+        return False
+    return row.expires_real_ms is None or now_ms < row.expires_real_ms

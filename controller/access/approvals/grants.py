@@ -49,6 +49,7 @@ def give(conn: Connection, clock: Clock, intent: AnyIntent, initiator_id: int) -
     """Gives an approved role, if who asked for it may still do so; the grant's id."""
     if not isinstance(intent, UserGrantIntent) or intent.change is not GrantChange.GRANT:
         raise TypeError(f"an intent of kind {intent.kind.value} gives no role")
+    people.lock_administrators(conn)  # before any other account, as everywhere
     initiator = people.user_row(conn, initiator_id)
     may = allows(grants_of(conn, initiator_id), Permission.USERS_CHANGE, COMPANY)
     if initiator.disabled_real_ms is not None or not may:

@@ -90,6 +90,17 @@ def open_request(conn: Connection, clock: Clock, wish: Wish) -> str:
     return request_id
 
 
+def note_token(conn: Connection, request_id: str, token_id: int | None) -> None:
+    """Keeps which API token a request is made with, in the transaction that opens it: once the
+    token is good for it no more, neither is what was asked for with it. None: with a session."""
+    if token_id is not None:
+        conn.execute(
+            update(approval_requests)
+            .where(approval_requests.c.id == request_id)
+            .values(token_id=token_id)
+        )
+
+
 def locked_request(conn: Connection, request_id: str) -> Row[Any]:
     """The request's row, held against other transactions; `MissingError` when there is none."""
     query = select(approval_requests).where(approval_requests.c.id == request_id)

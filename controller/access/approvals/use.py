@@ -30,7 +30,8 @@ def approved_intent(
 ) -> AnyIntent:
     """What was approved, once. `RefusedAttemptError` when it is not approved, was used before, is
     another intent, too late, no longer stands on keys in force of people who may decide, or was
-    asked for by somebody who may no longer ask; then nothing is changed."""
+    asked for by somebody who may no longer ask, or with a token that is no longer good for it; then
+    nothing is changed."""
     row = locked_request(conn, request_id)
     if row.state != ApprovalState.APPROVED.value:
         raise RefusedAttemptError(request_id, f"is {row.state}", f"the request is {row.state}")
@@ -44,7 +45,7 @@ def approved_intent(
         text = "its approvals no longer come to a quorum"
         raise RefusedAttemptError(request_id, "no quorum any more", text)
     intent = decode(case.intent)
-    check_initiator(conn, row.id, row.initiator_id, intent)
+    check_initiator(conn, clock, row, intent)
     move(conn, clock, row, ApprovalEvent.USE, CONTROLLER)
     return intent
 

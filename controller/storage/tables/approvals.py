@@ -50,6 +50,7 @@ approval_requests = Table(
     Column("digest", LargeBinary, nullable=False, unique=True),
     Column("initiator_id", ForeignKey("users.id"), nullable=False),
     Column("initiator", String(64), nullable=False),  # the account's name, as it is signed
+    Column("token_id", BigInteger),  # of the API token that it was asked with; NULL: a session
     Column("policy", Json, nullable=False),  # as it was then: {"people": [...], "quorum": n}
     Column("rule", String(64), nullable=False),  # of the configuration, that asked for it
     Column("scope", String(80), nullable=False),  # where deciding on it must be granted

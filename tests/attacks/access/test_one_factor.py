@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from sqlalchemy import insert, select
 
 from controller.access.opaque import digest
+from controller.access.session_life import Stage
 from controller.config import AccessConfig
 from controller.detection.kinds import SecurityKind
 from controller.storage.engine import Storage
@@ -15,6 +16,7 @@ from tests.attacks.access.interface import (
     API,
     Person,
     SetClock,
+    admitted,
     compose,
     leaves,
     state_of,
@@ -82,6 +84,22 @@ def test_a_session_of_before_the_owner_s_second_factor_is_refused_to_replace_it_
     again = Person.at(required)
     assert again.sign_in("root").json()["stage"] == "password"
     assert again.give_code(app.at(clock.time_ms // 1_000)).status_code == 200
+
+
+def test_a_session_still_to_set_a_factor_up_is_refused_once_there_is_one_however_it_was_left_over(
+    required: FastAPI, storage: Storage, clock: SetClock
+) -> None:
+    owner = signed_in(required)
+    whole(owner, clock)
+    user_id = owner.get(f"{API}/account").json()["id"]
+    left = admitted(required, storage, clock, user_id, Stage.ENROLLING)
+    assert left.get(f"{API}/account").status_code == 401
+    before = state_of(storage)
+    begin = left.send("POST", f"{API}/account/totp", {"password": PASSWORD})
+    assert begin.status_code == 401
+    assert state_of(storage) == before
+    assert told_of(storage, SecurityKind.SESSION_REFUSED) == 1
+    assert owner.get(f"{API}/users").status_code == 200
 
 
 def test_a_factor_begun_before_the_owner_s_is_refused_afterwards(

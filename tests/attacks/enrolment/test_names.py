@@ -141,7 +141,7 @@ def test_certificates_of_the_companys_own_programs_are_revoked_by_the_companys_p
     interface.enrolled("a-01")
     with administered_from(interface, tmp_path, "site-a"):
         refused = interface.client.post("/api/v1/enrolment/revocations", json=body)
-        theirs = {**body, "node": "a-01"}
+        theirs = {**body, "node": "a-01", "unknown": True}
         other = interface.client.post("/api/v1/enrolment/revocations", json=theirs)
     assert refused.status_code == 404
     assert other.status_code == 409

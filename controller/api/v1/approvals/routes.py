@@ -15,7 +15,7 @@ from controller.access.approvals import keys
 from controller.access.approvals.attempts import attempt
 from controller.access.approvals.decisions import Delivery, decide
 from controller.access.approvals.grants import ask_grant
-from controller.access.approvals.requests import case_of, withdraw
+from controller.access.approvals.requests import case_of, note_token, withdraw
 from controller.access.approvals.use import kept_decisions
 from controller.access.permissions import COMPANY, Permission, gives
 from controller.api.context import Context, ContextDep
@@ -102,6 +102,7 @@ def create_grant_request(context: ContextDep, permit: UserChanger, asked: GrantA
     with refusals_told(), context.storage.write() as conn:
         asking = keys.Owner(caller.user_id, caller.name, permit.actor)
         request_id = ask_grant(conn, context.clock, asking, asked.user_id, asked.grant())
+        note_token(conn, request_id, caller.token_id)
         row = conn.execute(
             select(approval_requests).where(approval_requests.c.id == request_id)
         ).one()

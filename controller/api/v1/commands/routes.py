@@ -7,6 +7,7 @@ import structlog
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from sqlalchemy import Connection, select, tuple_
 
+from controller.access.approvals.requests import note_token
 from controller.access.permissions import Permission
 from controller.api.context import Context, ContextDep
 from controller.api.guard import Needs, Permit
@@ -114,6 +115,7 @@ def _make(
         if found is not None:
             asking = Asking(permit.caller.user_id, permit.caller.name)
             request_id = ask_approval(conn, context.clock, order, found, asking)
+            note_token(conn, request_id, permit.caller.token_id)
             awaited = AwaitedApproval(approval=request_id)
             return Made(awaited, f"/api/v1/approvals/{request_id}", HTTPStatus.ACCEPTED)
         command_id = desk.issue(conn, order)

@@ -200,8 +200,9 @@ def revoke(context: ContextDep, permit: Revoker, desk: DeskDep, new: NewRevocati
     """Revokes a node's certificates, or one of them, and issues the next revocation list.
 
     Without `serial` the node's open tokens are withdrawn too. 409 when nothing was left to revoke.
-    Certificates of the company's own programs (`controller`, `broker`, ...), and those that a
-    restored database does not know, are revoked by `serial`, with the right on the whole company.
+    Certificates of the company's own programs (`controller`, `broker`, ...) are revoked by
+    `serial`, with the right on the whole company. So are those that a restored database does not
+    know, where `unknown` says that the serial is none that was mistyped.
     """
     company = permit.sites is None
     with context.storage.write() as conn:
@@ -211,7 +212,11 @@ def revoke(context: ContextDep, permit: Revoker, desk: DeskDep, new: NewRevocati
         if own_program and new.serial is None:
             problem = f"certificates of {new.node} are made on its host: name one by its serial"
             raise ProblemError(HTTPStatus.CONFLICT, problem)
-        if new.serial is not None and company and not is_known(conn, new.serial):
+        if new.unknown and new.serial is None:
+            problem = "a certificate that stands in no table is named by its serial"
+            raise ProblemError(HTTPStatus.CONFLICT, problem)
+        listable = company and (own_program or new.unknown)
+        if new.serial is not None and listable and not is_known(conn, new.serial):
             other = OtherRevocation(permit.actor, new.reason, new.serial, new.node)
             done = revoke_other(conn, context.clock, desk.authority, other)
             serials: Sequence[str] = [new.serial] if done else []

@@ -9,6 +9,8 @@ from shared.enrolment import MAX_PEM_CHARACTERS, MAX_TOKEN_TEXT
 
 _NAME = r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
 _OFFERED = r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.[a-z2-7]{25}[aeimquy4]$"
+_SERIAL = r"^(?:[1-9a-f][0-9a-f]{0,38}|[1-7][0-9a-f]{39})$"
+"""Of a certificate: above 0 and below 2**159, so that DER has it in 20 octets (RFC 5280)."""
 _NO_NUL = r"^[^\x00]*$"
 """PostgreSQL's texts have none."""
 
@@ -53,7 +55,14 @@ class NewRevocation(StrictRequest):
     """What no longer counts: a node's certificates, or one of them."""
 
     node: NodeName
-    serial: Annotated[str | None, Field(pattern=r"^[1-9a-f][0-9a-f]{0,39}$")] = None
+    serial: Annotated[str | None, Field(pattern=_SERIAL)] = None
+    unknown: Annotated[
+        Flag,
+        Field(
+            description="That `serial` is of a certificate which stands in no table, since a "
+            "restored database lost it: it is listed as it is given"
+        ),
+    ] = False
     reason: Annotated[str, Field(min_length=1, max_length=200, pattern=_NO_NUL)]
 
 

@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy import select
 
 from controller.access.approvals.keys import Owner
+from controller.access.approvals.requests import note_token
 from controller.access.permissions import Permission
 from controller.api.context import ContextDep
 from controller.api.guard import Needs, Permit
@@ -85,7 +86,9 @@ def change_retention(
             raise changed()
         if rule is not None:
             asking = Owner(permit.caller.user_id, permit.caller.name, permit.actor)
-            return _awaited(ask_keep(conn, context.clock, rule, asking, row, keep_ms))
+            request_id = ask_keep(conn, context.clock, rule, asking, row, keep_ms)
+            note_token(conn, request_id, permit.caller.token_id)
+            return _awaited(request_id)
         row = change_keep(conn, context.clock, row, keep_ms, permit.actor)
     response.headers["ETag"] = etag(row.version)
     return Retention.of(row)

@@ -14,6 +14,7 @@ from controller.access import sessions as session_store
 from controller.access.approvals.attempts import RefusedAttemptError, attempt
 from controller.access.approvals.grants import ask_grant
 from controller.access.approvals.keys import Owner
+from controller.access.approvals.requests import note_token
 from controller.access.callers import UserKind, grants_of
 from controller.access.four_eyes import (
     GrantChange,
@@ -170,9 +171,11 @@ def _grant_or_ask(
         raise RefusedAttemptError(subject, "to himself", f"{reason}: ask at {APPROVAL_ROUTE}")
     asking = Owner(caller.user_id, caller.name, permit.actor)
     try:
-        return AwaitedApproval(approval=ask_grant(conn, clock, asking, user_id, given))
+        request_id = ask_grant(conn, clock, asking, user_id, given)
     except ConflictError as error:
         raise RefusedAttemptError(subject, "nobody to agree", f"{reason}: {error}") from error
+    note_token(conn, request_id, caller.token_id)
+    return AwaitedApproval(approval=request_id)
 
 
 @router.delete(

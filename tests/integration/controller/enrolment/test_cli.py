@@ -114,6 +114,17 @@ def test_another_authoritys_controller_is_not_told_the_token(node: Node, tmp_pat
     assert OPERATOR_TOKEN not in said
 
 
+def test_a_serial_that_nobody_knows_is_revoked_where_the_operator_says_so(
+    interface: Interface, node: Node
+) -> None:
+    interface.enrolled("site-a-01")
+    order = ("revoke", "site-a-01", "--serial", "abc123", "--reason", "stolen")
+    status, _, said = node(*order)
+    assert status == 1
+    assert "no such certificate" in said
+    assert node(*order, "--unknown")[:2] == (0, "revoked abc123\n")
+
+
 def test_a_certificate_of_the_companys_own_is_revoked_by_its_file(
     interface: Interface, node: Node, tmp_path: Path
 ) -> None:

@@ -188,6 +188,58 @@ def test_a_database_that_was_put_back_takes_revocations_over_from_the_brokers_fi
     assert interface.security_events("database_put_back") == 1
 
 
+def test_what_was_on_every_list_is_on_every_list_again_after_a_restore(
+    interface: Interface, tmp_path: Path
+) -> None:
+    """While one intermediate follows another, either may have signed what only a serial names."""
+    authority = work_with(interface, short_lived(interface, 200), interface.ca.intermediate)
+    keep_lists(interface.storage, interface.clock, authority)
+    file = ListFile(interface.storage, interface.clock, authority, tmp_path / "crl.pem")
+    serial = x509.random_serial_number()
+    body = {"node": "controller", "serial": f"{serial:x}", "reason": "stolen"}
+    with put_back_afterwards(interface):
+        assert interface.client.post(REVOCATIONS, json=body).status_code == 201
+        file.keep()
+        before = lists(interface)
+    assert file.read_back()
+    assert not file.read_back()
+    assert file.keep()
+    after = lists(interface)
+    assert len(after) == 2
+    for name, crl in after.items():
+        assert crl.get_revoked_certificate_by_serial_number(serial) is not None
+        assert list_number(crl) > list_number(before[name])
+    with interface.storage.read() as conn:
+        (row,) = conn.execute(select(other_revocations)).all()
+    assert (row.issuer, row.not_after_real_ms) == (None, authority.last_end_ms)
+    assert interface.security_events("database_put_back") == 1
+    interface.clock.ahead = timedelta(days=150)  # beyond what a node's certificate lasts
+    keep_lists(interface.storage, interface.clock, authority)
+    for crl in lists(interface).values():
+        assert crl.get_revoked_certificate_by_serial_number(serial) is not None
+    answer = interface.client.post(REVOCATIONS, json=body)
+    assert "no such certificate" in answer.json()["detail"]  # for it is taken back already
+
+
+def test_revocations_by_both_issuers_come_back_after_a_restore(
+    interface: Interface, tmp_path: Path
+) -> None:
+    first = interface.enrolled("site-a-01")
+    authority = work_with(interface, short_lived(interface, 200), interface.ca.intermediate)
+    second = interface.enrolled("site-a-02")
+    keep_lists(interface.storage, interface.clock, authority)
+    file = ListFile(interface.storage, interface.clock, authority, tmp_path / "crl.pem")
+    with put_back_afterwards(interface):
+        assert [revoke(interface, "site-a-01"), revoke(interface, "site-a-02")] == [201, 201]
+        file.keep()
+        before = lists(interface)
+    assert file.keep()
+    for name, crl in lists(interface).items():
+        assert list_number(crl) > list_number(before[name])
+        assert [one.serial_number for one in crl] == [one.serial_number for one in before[name]]
+    assert [ask_renewal(interface, host).status_code for host in (first, second)] == [403, 403]
+
+
 def test_the_file_is_never_replaced_by_a_lower_number(interface: Interface, file: ListFile) -> None:
     with put_back_afterwards(interface):
         for days in (2, 4, 6):
@@ -252,17 +304,45 @@ def test_a_certificate_that_stands_in_no_table_is_listed_by_its_serial(
 ) -> None:
     interface.enrolled("site-a-01")
     serial = x509.random_serial_number()
-    for node in ("controller", "site-a-01"):
-        body = {"node": node, "serial": f"{serial:x}", "reason": "its key was stolen"}
+    for node, more in (("controller", {}), ("site-a-01", {"unknown": True})):
+        body = {"node": node, "serial": f"{serial:x}", "reason": "its key was stolen", **more}
         assert interface.client.post(REVOCATIONS, json=body).status_code == 201
         assert interface.client.post(REVOCATIONS, json=body).status_code == 409
         (crl,) = lists(interface).values()
         assert crl.get_revoked_certificate_by_serial_number(serial) is not None
         serial += 1
-    body = {"node": "controller", "reason": "which?"}
-    assert interface.client.post(REVOCATIONS, json=body).status_code == 409
+    for which in ({"node": "controller"}, {"node": "site-a-01", "unknown": True}):
+        answer = interface.client.post(REVOCATIONS, json={"reason": "which?", **which})
+        assert answer.status_code == 409
+        assert "by its serial" in answer.json()["detail"]
     with interface.storage.read() as conn:
         assert list(conn.scalars(select(cut_offs.c.node))) == ["site-a-01"]
+
+
+def test_a_mistyped_serial_of_a_node_is_not_taken_for_a_lost_one(interface: Interface) -> None:
+    host, other = interface.enrolled("site-a-01"), interface.enrolled("site-a-02")
+    serial, others = (f"{one.certificate.serial_number:x}" for one in (host, other))
+    mistyped = serial[:-1] + ("1" if serial.endswith("0") else "0")
+    body = {"node": "site-a-01", "serial": mistyped, "reason": "stolen"}
+    answer = interface.client.post(REVOCATIONS, json=body)
+    assert answer.status_code == 409
+    assert "no such certificate" in answer.json()["detail"]
+    known = {**body, "serial": others, "unknown": True}  # and another's is never a lost one
+    assert interface.client.post(REVOCATIONS, json=known).status_code == 409
+    with interface.storage.read() as conn:
+        assert conn.execute(select(other_revocations)).all() == []
+        assert conn.execute(select(cut_offs)).all() == []
+    assert interface.client.post(REVOCATIONS, json={**body, "serial": serial}).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("serial", "status"), [(2**159, 422), (2**160 - 1, 422), (2**159 - 1, 201)]
+)
+def test_a_serial_that_no_certificate_can_have_is_refused(
+    interface: Interface, serial: int, status: int
+) -> None:
+    body = {"node": "controller", "serial": f"{serial:x}", "reason": "stolen"}
+    assert interface.client.post(REVOCATIONS, json=body).status_code == status
 
 
 def test_cuts_that_were_still_to_come_do_not_hit_the_host_that_comes_instead(
@@ -285,7 +365,7 @@ def test_replicas_that_start_together_after_a_restore_take_over_once(
     with put_back_afterwards(interface):
         since = interface.enrolled("site-b-02")
         assert revoke(interface, "site-b-01") == 201
-        body = {"node": "x", "serial": "abc", "reason": "in no table"}
+        body = {"node": "x", "serial": "abc", "reason": "in no table", "unknown": True}
         assert interface.client.post(REVOCATIONS, json=body).status_code == 201
         file.keep()
     with ThreadPoolExecutor(4) as pool:

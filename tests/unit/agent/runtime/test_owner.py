@@ -76,6 +76,17 @@ def test_a_file_behind_a_link_of_the_agents_is_not_written(data: Path, place: Pa
     assert sorted(item.name for item in (place / "roots").iterdir()) == ["1"]
 
 
+@pytest.mark.parametrize("kind", ["the agent's", "root's"])
+def test_a_link_in_the_folders_place_gives_nobody_s_rights(
+    data: Path, place: Path, kind: str
+) -> None:
+    link = place / "link"
+    link.symlink_to(data if kind == "the agent's" else place / "roots")
+    with pytest.raises(NotADirectoryError, match="link"), acting_as_owner(link):
+        pytest.fail("it went on behind the link")
+    assert (os.geteuid(), os.getegid()) == (0, 0)
+
+
 def test_in_a_folder_of_its_own_root_stays_root(place: Path) -> None:
     with acting_as_owner(place):
         assert os.geteuid() == 0

@@ -1,0 +1,1 @@
+"""Tests of the mempool rules: each with what it lets through and what it refuses."""

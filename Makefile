@@ -33,6 +33,8 @@ bench: setup-test
 	$(BIN)/python -m tests.bench.model --json var/bench/model.json
 	$(BIN)/python -m tests.bench.audit --json var/bench/audit.json
 	$(BIN)/python -m tests.bench.descriptors --json var/bench/descriptors.json
+	$(BIN)/python -m tests.bench.selection --json var/bench/selection.json
+	$(BIN)/python -m tests.bench.contracts --json var/bench/contracts.json
 
 train: setup-test
 	$(BIN)/python -m models.price.train $(ARGS)

@@ -32,6 +32,7 @@ from controller.storage.tables.audit import (
     audit_timestamps,
 )
 from controller.storage.tables.base import metadata
+from controller.storage.tables.chain import chain_blocks, chain_facts, chain_state, chain_watches
 from controller.storage.tables.enrolment import (
     certificates,
     enrolment_tokens,
@@ -68,6 +69,17 @@ from controller.storage.tables.telemetry import (
     rollups,
     telemetry,
 )
+from controller.storage.tables.wallets import (
+    wallet_coins,
+    wallet_entries,
+    wallet_labels,
+    wallet_lots,
+    wallet_periods,
+    wallet_reliefs,
+    wallet_reservations,
+    wallet_scripts,
+    wallets,
+)
 
 __all__ = [
     "access_salts",
@@ -86,6 +98,10 @@ __all__ = [
     "audit_timestamps",
     "births",
     "certificates",
+    "chain_blocks",
+    "chain_facts",
+    "chain_state",
+    "chain_watches",
     "changes",
     "commands",
     "cut_offs",
@@ -120,6 +136,15 @@ __all__ = [
     "telemetry",
     "throttles",
     "users",
+    "wallet_coins",
+    "wallet_entries",
+    "wallet_labels",
+    "wallet_lots",
+    "wallet_periods",
+    "wallet_reliefs",
+    "wallet_reservations",
+    "wallet_scripts",
+    "wallets",
     "webhook_deliveries",
     "webhooks",
 ]

@@ -1,0 +1,1 @@
+"""Wallets on real databases."""

@@ -1,0 +1,1 @@
+"""Whatever happens to a wallet, its sums hold."""

@@ -1,0 +1,1 @@
+"""Wallets without a database: coins, selection, fees, books."""

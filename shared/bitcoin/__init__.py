@@ -16,4 +16,5 @@ PSBTs, descriptors, miniscript, policies, MuSig2, adaptor signatures and signed 
 | a kind of signature digest | `sighash` |
 | an encoding that several formats share | `wire` |
 | a kind of error | `errors` |
+| a step of getting coins back without the suite | `recovery` and `docs/recovery.md` |
 """

@@ -8,7 +8,7 @@ knows nothing of our database or configuration. Nothing of the log is ever delet
 retention says; `erase` makes a person's trace nobody's.
 """
 
-from controller.audit.leaves import erase, leaf_bytes, queue_leaf
+from controller.audit.leaves import Leaf, erase, leaf_bytes, queue_leaf, queue_leaves
 from controller.audit.people import Personal
 
-__all__ = ["Personal", "erase", "leaf_bytes", "queue_leaf"]
+__all__ = ["Leaf", "Personal", "erase", "leaf_bytes", "queue_leaf", "queue_leaves"]

@@ -1,6 +1,7 @@
 """Audit leaves: what was changed, by whom, in canonical bytes with their RFC 6962 leaf hash."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, insert
@@ -28,6 +29,16 @@ def leaf_bytes(kind: str, actor: str, subject: str, time_ms: int, data: Mapping[
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """What `queue_leaf` takes of one leaf."""
+
+    kind: str
+    actor: str | Personal
+    subject: str | Personal
+    data: Mapping[str, Any]
+
+
 def queue_leaf(
     conn: Connection,
     *,
@@ -43,20 +54,28 @@ def queue_leaf(
     `Personal`, anywhere in `actor`, `subject` and `data`, and stands there as its trace.
     `BadInputError` for a leaf of more than 256 KiB.
     """
-    who, what, told = with_traces(conn, [actor, subject, data], now_ms)
-    body = leaf_bytes(kind, who, what, now_ms, told)
+    queue_leaves(conn, [Leaf(kind, actor, subject, data)], now_ms=now_ms)
+
+
+def queue_leaves(conn: Connection, leaves: Sequence[Leaf], *, now_ms: int) -> None:
+    """Queues several leaves in their order; see `queue_leaf`."""
+    if leaves:
+        conn.execute(insert(audit_leaves), [_row(conn, one, now_ms) for one in leaves])
+
+
+def _row(conn: Connection, leaf: Leaf, now_ms: int) -> dict[str, Any]:
+    who, what, told = with_traces(conn, [leaf.actor, leaf.subject, leaf.data], now_ms)
+    body = leaf_bytes(leaf.kind, who, what, now_ms, told)
     if len(body) > MAX_LEAF_BYTES:
         raise BadInputError("leaf", f"{len(body)} bytes", f"at most {MAX_LEAF_BYTES} bytes")
-    conn.execute(
-        insert(audit_leaves).values(
-            kind=kind,
-            actor=who,
-            subject=what,
-            body=body,
-            leaf_hash=leaf_hash(body),
-            created_ms=now_ms,
-        )
-    )
+    return {
+        "kind": leaf.kind,
+        "actor": who,
+        "subject": what,
+        "body": body,
+        "leaf_hash": leaf_hash(body),
+        "created_ms": now_ms,
+    }
 
 
 def erase(conn: Connection, thing: Personal, *, actor: str, now_ms: int) -> bool:

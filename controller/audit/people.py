@@ -10,8 +10,9 @@ gets another trace.
 
 import hmac
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import NoneType
 from typing import Any
 
 from sqlalchemy import Connection, delete, select
@@ -24,6 +25,7 @@ _SALT_BYTES = 32
 _TRACE_BYTES = 16
 _MAX_KIND = 40
 _MAX_VALUE = 300
+_PLAIN = (str, bytes, int, float, NoneType)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,22 +97,26 @@ def forget(conn: Connection, thing: Personal) -> str | None:
 
 def with_traces(conn: Connection, value: Any, now_ms: int) -> Any:
     """The value with each `Personal` in it replaced by its trace."""
-    found = sorted(set(_things(value)), key=lambda thing: (thing.kind, thing.value))
-    if not found:
+    things: set[Personal] = set()
+    _collect(value, things)
+    if not things:
         return value
+    found = sorted(things, key=lambda thing: (thing.kind, thing.value))
     # in one order, so that two transactions that meet the same new people do not deadlock
     return _replaced(value, {thing: trace_of(conn, thing, now_ms) for thing in found})
 
 
-def _things(value: Any) -> Iterator[Personal]:
+def _collect(value: Any, found: set[Personal]) -> None:
+    if isinstance(value, _PLAIN):  # first, since it is nearly all there is
+        return
     if isinstance(value, Personal):
-        yield value
+        found.add(value)
     elif isinstance(value, Mapping):
         for item in value.values():
-            yield from _things(item)
+            _collect(item, found)
     elif isinstance(value, (list, tuple)):
         for item in value:
-            yield from _things(item)
+            _collect(item, found)
 
 
 def _replaced(value: Any, traces: Mapping[Personal, str]) -> Any:

@@ -1,8 +1,8 @@
-"""Contracts: how coins may move, and every step from the wish to a verified transaction. Pure.
+"""Contracts: how coins may move, and every step from the wish to a final transaction.
 
-Nothing here knows a database, a route or a clock: the chain's facts, coins, approvals, fees and the
-time are passed in, so that every execution replays to the same bytes. The one effect is Core's
-engine, passed in as `signing.Verify`.
+Nothing here but `store` knows a database, and nothing knows a route or the time of day: the chain's
+facts, coins, approvals, fees and the time are passed in, so that every execution replays to the
+same bytes. The one other effect is Core's engine, passed in as `signing.Verify`.
 
 In the order in which a contract is made and used:
 
@@ -17,9 +17,11 @@ In the order in which a contract is made and used:
 - `signing`, `musig_signing`: keys in memory, satisfaction, verification; `psbts`: drafts to signers
   elsewhere, and their signatures back.
 - `life`, `facts`: the contract's state table, and the events that the chain's facts are.
+- `store`: contracts, facts, intents, transactions and the log of each in the database.
 
 The rest of the controller may import it; it imports `shared`, `controller.chain` (values, sigops)
-and `controller.wallets.feerates`.
+and `controller.wallets.feerates`; `store` besides the database, the audit log and the follower's
+listeners.
 
 | to add | goes into |
 | --- | --- |

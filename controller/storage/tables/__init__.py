@@ -33,6 +33,14 @@ from controller.storage.tables.audit import (
 )
 from controller.storage.tables.base import metadata
 from controller.storage.tables.chain import chain_blocks, chain_facts, chain_state, chain_watches
+from controller.storage.tables.contracts import (
+    contract_events,
+    contract_facts,
+    contract_intents,
+    contract_scripts,
+    contract_transactions,
+    contracts,
+)
 from controller.storage.tables.enrolment import (
     certificates,
     enrolment_tokens,
@@ -104,6 +112,12 @@ __all__ = [
     "chain_watches",
     "changes",
     "commands",
+    "contract_events",
+    "contract_facts",
+    "contract_intents",
+    "contract_scripts",
+    "contract_transactions",
+    "contracts",
     "cut_offs",
     "devices",
     "enrolment_tokens",

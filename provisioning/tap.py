@@ -8,7 +8,6 @@ import argparse
 import json
 import secrets
 import signal
-import ssl
 import sys
 import threading
 from collections import OrderedDict
@@ -23,6 +22,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from shared.errors import BadInputError
+from shared.host.tls import client_context
 from shared.messages.birth import Birth
 from shared.messages.render import render
 from shared.messages.topics import PREFIX, Channel, check_node_name, parse_topic
@@ -74,8 +74,7 @@ class Session:
             client_id=f"tap-{secrets.token_hex(6)}",
             protocol=MQTTProtocolVersion.MQTTv5,
         )
-        context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=arguments.ca)
-        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context = client_context(arguments.ca)
         context.load_cert_chain(arguments.certificate, arguments.key)
         self._client.tls_set_context(context)
         self._client.on_connect = self._on_connect

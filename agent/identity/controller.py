@@ -17,6 +17,7 @@ import aiohttp
 from agent.identity.errors import ForeignControllerError, RefusedError, UnreachableError
 from shared.enrolment import EnrolmentToken
 from shared.errors import BadInputError
+from shared.host.tls import client_context
 from shared.host.tracing import SpanKind, outgoing, span
 from shared.identity.renewal import Challenge
 
@@ -55,9 +56,7 @@ def check_url(url: str) -> str:
 
 def pinned_context(roots_pem: bytes) -> ssl.SSLContext:
     """TLS 1.3 with these roots and no others, the controller's name checked."""
-    context = ssl.create_default_context(cadata=roots_pem.decode("ascii"))
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    return context
+    return client_context(roots_pem=roots_pem)
 
 
 def unverified_context() -> ssl.SSLContext:

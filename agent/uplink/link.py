@@ -23,6 +23,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from shared.errors import BadInputError
+from shared.host.tls import client_context
 from shared.messages.cbor import MAX_PAYLOAD
 from shared.messages.topics import Channel, parse_topic, topic
 
@@ -65,8 +66,7 @@ class Incoming:
 def tls_context(address: BrokerAddress) -> ssl.SSLContext:
     """TLS 1.3 or nothing, the broker's name checked. `LinkError` when a file does not serve."""
     try:
-        context = ssl.create_default_context(cafile=str(address.ca_file))
-        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context = client_context(address.ca_file)
         context.load_cert_chain(address.certificate_file, address.key_file)
     except (OSError, ssl.SSLError) as error:
         raise LinkError(f"TLS files: {error}") from error

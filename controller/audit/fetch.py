@@ -10,6 +10,7 @@ from httpx2 import Client, HTTPError, Timeout
 
 from shared.addresses import private_url
 from shared.errors import BadInputError
+from shared.host.tls import client_context
 
 PATH = "/api/v1/audit/export"
 _MAX_TOKEN_BYTES = 514
@@ -59,8 +60,6 @@ def _token(path: Path) -> str:
 
 def _tls(ca_file: Path | None) -> ssl.SSLContext:
     try:
-        context = ssl.create_default_context(cafile=ca_file)
+        return client_context(ca_file)
     except OSError as error:
         raise BadInputError("ca-file", str(error)[:200], "certificates in PEM") from error
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    return context

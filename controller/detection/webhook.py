@@ -8,7 +8,6 @@ HMAC-SHA256 over ID.TIMESTAMP.BODY). A receiver refuses old timestamps and ids i
 import base64
 import binascii
 import hmac
-import ssl
 import time
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +19,7 @@ from pybreaker import CircuitBreaker, CircuitBreakerError
 
 from controller.detection.config import WebhookConfig
 from shared.errors import BadInputError
+from shared.host.tls import client_context
 from shared.host.tracing import SpanKind, outgoing, span
 from shared.secret import Secret
 
@@ -79,7 +79,7 @@ class Webhook:
             name="webhook",
         )
         self._client = Client(
-            verify=_tls(config.ca_file),
+            verify=client_context(config.ca_file),
             timeout=Timeout(config.timeout_s),
             follow_redirects=False,
             trust_env=False,
@@ -141,9 +141,3 @@ class Webhook:
                 if read > _MAX_ANSWER or time.monotonic() > deadline:
                     break
             return answer.status_code
-
-
-def _tls(ca_file: Path | None) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    return context

@@ -1,7 +1,6 @@
 """The enrolment routes as an operator's program calls them: HTTPS, an API token from a file."""
 
 import json
-import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import stamina
 
 from shared.addresses import private_url
 from shared.errors import BadInputError
+from shared.host.tls import client_context
 
 _TIMEOUT_S = 30.0
 _ATTEMPTS = 3
@@ -41,9 +41,7 @@ class OperatorClient:
     """Calls of one operator. `AnswerError` for every refusal and every fault of the network."""
 
     def __init__(self, access: Access, transport: httpx2.BaseTransport | None = None) -> None:
-        ca_file = None if access.ca_file is None else str(access.ca_file)
-        context = ssl.create_default_context(cafile=ca_file)
-        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context = client_context(access.ca_file)
         self._client = httpx2.Client(
             base_url=f"{access.url.rstrip('/')}/api/v1/enrolment",
             headers={"Authorization": f"Bearer {_token(access.token_file)}"},

@@ -66,7 +66,7 @@ def make_bundle(folder: Path, version: str, appended: Mapping[str, str] | None =
 
 def move_to_index(bundle: Path) -> None:
     """Leaves the suite's own wheel where it is, and puts all others into `index`, as a package
-    index has them (https://packaging.python.org/en/latest/specifications/simple-repository-api/)."""
+    index has them (PEP 503)."""
     for wheel in (bundle / "wheels").glob("*.whl"):
         if wheel.name.startswith(_OURS):
             continue

@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from controller.access.approvals.signing import printable, read_file
 from shared.addresses import ALLOWED, private_url
 from shared.approvals.exchange import MAX_DOCUMENT, read_json
 from shared.errors import BadInputError
+from shared.host.tls import client_context
 
 _TIMEOUT_S = 30.0
 _MAX_TOKEN = 600
@@ -83,10 +83,9 @@ class Client:
         if parts.scheme == "http":
             return http.client.HTTPConnection(host, parts.port or 80, timeout=_TIMEOUT_S)
         try:
-            context = ssl.create_default_context(cafile=self.ca_file)
+            context = client_context(self.ca_file)
         except OSError as error:
             raise BadInputError("ca-file", str(error), "a PEM file") from error
-        context.minimum_version = ssl.TLSVersion.TLSv1_3
         port = parts.port or 443
         return http.client.HTTPSConnection(host, port, timeout=_TIMEOUT_S, context=context)
 

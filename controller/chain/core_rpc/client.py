@@ -23,6 +23,7 @@ from controller.chain.errors import (
     NodeUnreachableError,
 )
 from shared.errors import BadInputError
+from shared.host.tls import client_context
 from shared.host.tracing import SpanKind, span
 from shared.secret import Secret
 
@@ -127,11 +128,8 @@ class CoreRpcClient:
 def _tls(url: str) -> ssl.SSLContext:
     """The system's authorities where TLS is used; none are read for plain http on loopback."""
     if url.startswith("https:"):
-        context = ssl.create_default_context()
-    else:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    return context
+        return client_context()
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def load_cookie(path: Path) -> Secret:

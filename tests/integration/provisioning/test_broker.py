@@ -5,19 +5,15 @@ import subprocess
 from copy import copy
 from pathlib import Path
 
-import pytest
-
 from controller.detection.broker_log import BrokerLogReader
 from controller.detection.kinds import SecurityKind
 from provisioning.authority import Authority, Credentials
-from provisioning.broker_site import find_plugin
 from provisioning.cli import main
 from tests.attacks.broker.conftest import connect
 from tests.brokers import HOST, Broker, free_port, running_broker
 from tests.waiting import wait_for
 
 
-@pytest.mark.skipif(find_plugin() is None, reason="mosquitto's plug-in is not installed")
 def test_a_real_mosquitto_runs_with_what_was_written(tmp_path: Path) -> None:
     authority, port = Authority("ours"), free_port()
     files = authority.issue(tmp_path, "broker", (HOST,))

@@ -6,7 +6,6 @@ import pytest
 
 from provisioning.authority import Authority, Credentials
 from provisioning.broker import BrokerPlan, mosquitto_acl, mosquitto_conf
-from provisioning.broker_site import find_plugin
 from provisioning.cli import main
 
 PLAN = BrokerPlan(
@@ -87,7 +86,6 @@ def arguments(folder: Path) -> list[str]:
     ]
 
 
-@pytest.mark.skipif(find_plugin() is None, reason="mosquitto's plug-in is not installed")
 def test_the_command_writes_once_and_says_what_is_left_to_do(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -107,7 +105,6 @@ def test_the_command_writes_once_and_says_what_is_left_to_do(
     assert (tmp_path / "data" / "dynamic-security.json").read_text() == "the plug-in's own"
 
 
-@pytest.mark.skipif(find_plugin() is None, reason="mosquitto's plug-in is not installed")
 @pytest.mark.parametrize(
     ("more", "named"),
     [
